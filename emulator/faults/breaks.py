@@ -1,0 +1,89 @@
+"""Broken connections and broken bytes: what arrives is not all, or not what was sent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from emulator.faults.exchange import Piece
+from emulator.faults.wire_fault import AtWork, BrokenOff, Direction, Send, WireFault
+
+if TYPE_CHECKING:
+    from emulator.faults.connection import Connection
+
+
+class Reset(WireFault):
+    """The connection is reset (RST): before the request arrives, or within the reply, its effect done."""
+
+    kind = "reset"
+    at: Literal["request", "reply"] = Field(
+        default="request", description="whether the target never has the request, or has done its work"
+    )
+    after_bytes: int = Field(default=0, ge=0, description="bytes of that body that still arrive")
+
+    def acts_on(self, direction: Direction) -> bool:
+        return direction == ("requests" if self.at == "request" else "replies")
+
+    def begun(self, at: AtWork, connection: Connection) -> None:
+        if not self.after_bytes:
+            connection.reset()
+
+    async def carry(self, at: AtWork, direction: Direction, piece: Piece, send: Send) -> None:
+        await _up_to(self.after_bytes, at, piece, send, reset=True)
+
+
+class Truncated(WireFault):
+    """The reply's body ends after so many bytes, whatever length was announced; the connection closes."""
+
+    kind = "truncated"
+    after_bytes: int = Field(default=0, ge=0, description="bytes of the body that still arrive")
+
+    async def carry(self, at: AtWork, direction: Direction, piece: Piece, send: Send) -> None:
+        if piece.part in ("head", "frame") and not piece.last:
+            await send(piece)
+        else:
+            await _up_to(self.after_bytes, at, piece, send, reset=False)
+
+
+class ByteLimit(WireFault):
+    """After so many bytes of the reply, its head counted too, the connection is closed."""
+
+    kind = "byte_limit"
+    bytes: int = Field(ge=1, description="bytes that still arrive")
+
+    async def carry(self, at: AtWork, direction: Direction, piece: Piece, send: Send) -> None:
+        left = self.bytes - at.passed_in_all
+        if piece.part == "end" or len(piece.data) < left:
+            await send(piece)
+            return
+        await send(piece.split(left)[0])
+        raise BrokenOff(reset=False)
+
+
+class Garbage(WireFault):
+    """In the place of the reply come bytes that mean nothing; or in that of its body, in the same number."""
+
+    kind = "garbage"
+    part: Literal["reply", "body"] = Field(default="reply", description="what is garbage")
+    bytes: int = Field(default=256, ge=1, le=1 << 20, description="how many come in a reply's place")
+
+    async def carry(self, at: AtWork, direction: Direction, piece: Piece, send: Send) -> None:
+        if self.part == "body" and not piece.exchange.opaque:
+            data = at.random.randbytes(len(piece.data)) if piece.part == "body" else piece.data
+            await send(piece.with_data(data))
+            return
+        # The first byte is none that a reply begins with, so that nobody takes it for one by chance.
+        await send(piece.with_data(b"\xff" + at.random.randbytes(self.bytes - 1)))
+        raise BrokenOff(reset=False)
+
+
+async def _up_to(limit: int, at: AtWork, piece: Piece, send: Send, *, reset: bool) -> None:
+    """Pass on so many bytes of the body, then end the connection."""
+    left = limit - at.passed
+    if left > 0 and (piece.part != "body" or len(piece.data) < left) and not piece.last:
+        await send(piece)
+        return
+    if piece.part == "body":
+        await send(piece.split(left)[0])
+    raise BrokenOff(reset=reset)

@@ -1,0 +1,120 @@
+"""Where a fault acts: the roles or the links that its ``on`` names, in a given site."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from emulator.errors import FaultRefused, TopologyError
+from emulator.faults.fault import CLIENTS, Fault, RoleFault
+from emulator.faults.link import Arrow
+from emulator.faults.network import DATABASES, OUTSIDERS, arrows_between
+from emulator.faults.wire_fault import NAMES_CLIENT, NAMES_PACKAGE, WireFault
+from emulator.topology import Topology
+
+ARROW = "->"
+OBSERVERS = "observers"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Names of roles, or arrows; never both."""
+
+    roles: tuple[str, ...] = ()
+    arrows: tuple[Arrow, ...] = ()
+
+
+def scope_of(fault: Fault, topology: Topology, clients: Collection[str] = ()) -> Scope:
+    """What a fault's ``on`` means in this site; ``clients``: names of clients whose folders are known.
+
+    Raises:
+        FaultRefused: it means nothing there, or nothing that this fault can be on.
+    """
+    if isinstance(fault, WireFault):
+        return Scope(arrows=_arrows(fault, topology))
+    if ARROW in fault.on:
+        return Scope(arrows=_named(fault, topology))
+    if isinstance(fault, RoleFault) and CLIENTS in fault.roles and fault.on in clients:
+        return Scope(roles=(fault.on,))
+    roles = topology_roles(fault, fault.on, topology)
+    kinds = {r.name: r.kind for r in topology.roles}
+    possible = fault.roles if isinstance(fault, RoleFault) else ()
+    fitting = tuple(name for name in roles if not possible or kinds[name] in possible)
+    if not fitting:
+        raise FaultRefused(
+            f"{fault.kind}: on: {fault.on!r} cannot have it; valid: {', '.join(possible)}, or their computers"
+        )
+    return Scope(roles=fitting)
+
+
+def topology_roles(fault: Fault, target: str, topology: Topology) -> tuple[str, ...]:
+    """The names of the roles that a name means."""
+    try:
+        return tuple(role.name for role in topology.resolve(target))
+    except TopologyError as exc:
+        raise FaultRefused(f"{fault.kind}: on: {exc}") from exc
+
+
+def _arrows(fault: WireFault, topology: Topology) -> tuple[Arrow, ...]:
+    """The links a wire fault is on: those that are named, or all that lead to a role."""
+    if ARROW in fault.on:
+        arrows = _named(fault, topology)
+    else:
+        roles = topology_roles(fault, fault.on, topology)
+        # Observers are the harness's own eyes: blinded only by name.
+        arrows = tuple(
+            a for a in arrows_between(topology.roles) if a.target in roles and a.source != OBSERVERS
+        )
+        if not arrows:
+            raise FaultRefused(f"{fault.kind}: on: no link leads to {fault.on}; {_valid(topology)}")
+    if fault.role is not None:
+        wanted = topology_roles(fault, fault.role, topology)
+        arrows = tuple(a for a in arrows if a.target in wanted)
+        if not arrows:
+            raise FaultRefused(f"{fault.kind}: role: no link of {fault.on} leads to {fault.role}")
+    return _able(fault, arrows, topology)
+
+
+def _able(fault: WireFault, arrows: tuple[Arrow, ...], topology: Topology) -> tuple[Arrow, ...]:
+    """Those on which the fault and its selectors have something to look at."""
+    kinds = {role.name: role.kind for role in topology.roles}
+    able = list(arrows)
+    if fault.http_only or fault.selects:
+        tls = topology.security.mode == "native"  # clients speak it then
+        able = [a for a in able if kinds[a.target] not in DATABASES and not (tls and a.source == "clients")]
+        if not able:
+            raise FaultRefused(
+                f"{fault.kind}: on {fault.on} there is no HTTP to look into; "
+                "valid there: faults of connections and bytes, without selectors"
+            )
+    for selector, needed in (
+        ("client", NAMES_CLIENT),
+        ("category", NAMES_CLIENT),
+        ("policy", NAMES_CLIENT),
+        ("package", NAMES_PACKAGE),
+    ):
+        if getattr(fault, selector) is None:
+            continue
+        able = [a for a in able if kinds[a.target] in needed]
+        if not able:
+            raise FaultRefused(
+                f"{fault.kind}: {selector}: no request on {fault.on} tells it; "
+                f"valid: links to a {' or '.join(needed)}"
+            )
+    return tuple(able)
+
+
+def _named(fault: Fault, topology: Topology) -> tuple[Arrow, ...]:
+    """The links of ``source -> target``; each end a role, a kind, a computer or an outsider."""
+    source, _, target = (part.strip() for part in fault.on.partition(ARROW))
+    sources = {source} if source in OUTSIDERS else set(topology_roles(fault, source, topology))
+    targets = set(topology_roles(fault, target, topology))
+    arrows = tuple(a for a in arrows_between(topology.roles) if a.source in sources and a.target in targets)
+    if not arrows:
+        raise FaultRefused(f"{fault.kind}: on: no link goes from {source} to {target}; {_valid(topology)}")
+    return arrows
+
+
+def _valid(topology: Topology) -> str:
+    names: Iterable[str] = (str(a) for a in arrows_between(topology.roles))
+    return f"valid: {', '.join(names)}"

@@ -1,0 +1,144 @@
+"""Every message that reached a role, one line each: a ring of files in the role's own folder.
+
+Files, because a journal is asked what happened before a role died; they are written without waiting for
+the disk, and what a process has written survives its SIGKILL. A segment has two files: lines of JSON, and the
+bodies that they point into. When the segments together are larger than the role may keep, the oldest goes.
+
+What is known of a request only inside (which client, which endpoint, what kind of report) is told by whoever
+finds it out, with ``tell``; nobody has to hand anything through for that.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterable
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any
+
+from emulator.clock import Clock, real_time
+from emulator.errors import CannotStart
+from emulator.logs import get_logger
+
+SEGMENTS = 4  # of a ring; the oldest of them goes at once
+EACH = "each"
+LINES, BODIES = ".jsonl", ".bodies"
+
+_told: ContextVar[dict[str, Any] | None] = ContextVar("told", default=None)
+
+
+def tell(**what: Any) -> None:
+    """Say what the message being answered is, for the journal; without one it costs nothing."""
+    told = _told.get()
+    if told is not None:
+        told.update(what)
+
+
+def tell_each(messages: Iterable[dict[str, Any]]) -> None:
+    """Say that what is being answered is several messages: each gets a line of its own."""
+    told = _told.get()
+    if told is not None:
+        told[EACH] = list(messages)
+
+
+def begin() -> dict[str, Any]:
+    """From here on ``tell`` is about a new message; returns where its words are collected."""
+    told: dict[str, Any] = {}
+    _told.set(told)
+    return told
+
+
+class MessageJournal:
+    """The ring of one role."""
+
+    log = get_logger("journal")
+
+    def __init__(self, folder: Path, role: str, clock: Clock, limit: int) -> None:
+        """``limit``: bytes of all segments together.
+
+        Raises:
+            CannotStart: the folder cannot be written.
+        """
+        self._folder = folder
+        self._role = role
+        self._clock = clock
+        self._share = limit // SEGMENTS
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            kept = segments(folder)
+            self.number = max((last_number(folder / f"{s:08}{LINES}") for s in kept[-2:]), default=0)
+            self._segment = kept[-1] if kept else 0
+            self._open()
+        except OSError as exc:
+            raise CannotStart(f"{folder}: the folder cannot be written ({exc.strerror})") from exc
+
+    def _open(self) -> None:
+        """A new segment; the oldest goes when there are too many."""
+        self._segment += 1
+        path = self._folder / f"{self._segment:08}"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        self._bodies = os.open(path.with_suffix(BODIES), flags)
+        self._lines = os.open(path.with_suffix(LINES), flags)
+        self._size = self._body_size = 0
+        for old in segments(self._folder)[:-SEGMENTS]:
+            (self._folder / f"{old:08}{LINES}").unlink(missing_ok=True)
+            (self._folder / f"{old:08}{BODIES}").unlink(missing_ok=True)
+
+    def record(self, entry: dict[str, Any], body: bytes, began: float) -> None:
+        """Write one message down: what is known of it, its body, and since when (``time.perf_counter``)."""
+        kept = body[: self._share // 2]
+        if self._size and self._size + len(kept) > self._share:
+            self._turn()
+        self.number += 1
+        line = json.dumps(
+            {
+                "number": self.number,
+                "role": self._role,
+                "real_time": round(real_time(), 6),
+                "site_time": round(self._clock.time(), 3),
+                "seconds": round(time.perf_counter() - began, 6),
+                **entry,
+                "body": [self._segment, self._body_size, len(kept), len(body)],
+            },
+            separators=(",", ":"),
+        )
+        data = line.encode() + b"\n"
+        try:
+            if kept:  # first the body: whoever sees the line finds it
+                os.write(self._bodies, kept)
+            os.write(self._lines, data)
+        except OSError as exc:  # a full disk costs the journal, and never the message
+            self.log.warning("message not kept in the journal", reason=str(exc))
+        self._body_size += len(kept)
+        self._size += len(kept) + len(data)
+
+    def _turn(self) -> None:
+        lines, bodies = self._lines, self._bodies
+        try:
+            self._open()
+        except OSError as exc:
+            self.log.warning("the journal's segment grows on", reason=str(exc))
+            return
+        os.close(lines)
+        os.close(bodies)
+
+    def close(self) -> None:
+        os.close(self._lines)
+        os.close(self._bodies)
+
+
+def segments(folder: Path) -> list[int]:
+    """The numbers of the segments that are there, oldest first."""
+    return sorted(int(path.stem) for path in folder.glob(f"*{LINES}") if path.stem.isdigit())
+
+
+def last_number(path: Path) -> int:
+    """The number of a segment's last whole line; 0 where there is none."""
+    for line in reversed(path.read_bytes().splitlines()):
+        try:
+            return int(json.loads(line)["number"])
+        except (ValueError, KeyError, TypeError):
+            continue  # the last words of a process that was killed
+    return 0

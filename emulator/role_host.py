@@ -1,0 +1,318 @@
+"""What a role runs in, and what can be done to it from outside.
+
+Three hosts with one face: this process, a process of its own, and PostgreSQL. A role never
+knows which one it has. What a host cannot truly do, it says in the words it returns, or
+refuses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import ssl
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from emulator.clock import Clock
+from emulator.errors import CannotStart, FaultRefused
+from emulator.faults.link import Link
+from emulator.faults.stand_in import BlackHole, Door, ServiceUnavailable, StandIn
+from emulator.pki import Pki
+from emulator.role import HttpRole, Role
+from emulator.settings import RoleAddress, RoleSettings
+from emulator.site_database.server import ExternalServer, PostgresServer
+
+
+class RoleHost(Protocol):
+    """Each method returns a sentence of what was really done: evidence, not intention."""
+
+    address: RoleAddress
+    links: tuple[Link, ...]
+
+    async def start(self) -> str: ...
+    async def stop(self) -> str: ...
+    async def kill(self) -> str: ...
+    async def suspend(self) -> str: ...
+    async def resume(self) -> str: ...
+    async def refuse(self) -> str: ...
+    async def accept(self) -> str: ...
+    async def cut(self) -> str: ...
+    async def mend(self) -> str: ...
+    def clock_changed(self) -> None: ...
+    async def caught_up(self) -> None: ...
+
+
+class Networked:
+    """What can be done to a role's links, wherever it runs."""
+
+    address: RoleAddress
+    links: tuple[Link, ...] = ()  # to it and from it; set by a site that has links
+
+    def clock_changed(self) -> None:
+        """Wake the role's sleepers after a change of the clock; nothing to do in the site's own process."""
+
+    async def caught_up(self) -> None:
+        """Return when the role knows of all that was done before, as far as it can be asked."""
+
+    async def cut(self) -> str:
+        if not self.links:
+            raise FaultRefused(f"partitioned: {self.address.name} has no links; start the site with links")
+        await asyncio.gather(*(link.cut(self.address.name) for link in self.links))
+        return f"{len(self.links)} links drop everything: {', '.join(str(k.arrow) for k in self.links)}"
+
+    async def mend(self) -> str:
+        await asyncio.gather(*(link.mend(self.address.name) for link in self.links))
+        return f"{len(self.links)} links let everything through again"
+
+
+class InProcessHost(Networked):
+    """The role runs in this process, on real sockets."""
+
+    def __init__(self, settings: RoleSettings, make: Callable[[RoleSettings], Role]) -> None:
+        self.address = settings.role
+        self.settings = settings
+        self._make = make
+        self.role: Role | None = None
+        self._door: Door | None = None
+
+    async def start(self) -> str:
+        role = self._make(self.settings)
+        await role.start()
+        self.role = role
+        return f"{self.address.name} answers on {self.address.host}:{self.address.port}"
+
+    async def stop(self) -> str:
+        await self._leave()
+        if self.role:
+            await self.role.stop()
+            self.role = None
+        return "shut down in order; its port is closed"
+
+    async def caught_up(self) -> None:
+        if isinstance(self.role, HttpRole):
+            await self.role.caught_up()
+
+    async def kill(self) -> str:
+        raise FaultRefused("killed: a role in this process cannot get SIGKILL; use --mode processes")
+
+    async def suspend(self) -> str:
+        await self._replace(await door_of(self.settings, BlackHole))
+        return "in this process: the role is shut down and its port accepts and never reads"
+
+    async def resume(self) -> str:
+        await self._leave()
+        return await self.start()
+
+    async def refuse(self) -> str:
+        await self._replace(await door_of(self.settings, ServiceUnavailable))
+        return "the role is shut down and its port answers every request with HTTP 503"
+
+    async def accept(self) -> str:
+        return await self.resume()
+
+    async def _replace(self, door: Door) -> None:
+        await self.stop()
+        await door.start()
+        self._door = door
+
+    async def _leave(self) -> None:
+        if self._door:
+            await self._door.stop()
+            self._door = None
+
+
+class ProcessHost(Networked):
+    """The role runs in a process of its own: SIGKILL and SIGSTOP are real."""
+
+    START_SECONDS = 30.0
+    STOP_SECONDS = 10.0
+
+    def __init__(self, settings: RoleSettings) -> None:
+        self.address = settings.role
+        self.settings = settings
+        self._process: asyncio.subprocess.Process | None = None
+        self._door: Door | None = None
+
+    @property
+    def log_path(self) -> Path:
+        return self.settings.data / "role.log"
+
+    async def start(self) -> str:
+        self.settings.data.mkdir(parents=True, exist_ok=True)
+        file = self.settings.data / "settings.json"
+        file.write_text(self.settings.model_dump_json(indent=1), encoding="utf-8")
+        with self.log_path.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "emulator.role_process",
+                str(file),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C goes to the site, which stops its roles in order
+            )
+        await self._ready(self._process)
+        return (
+            f"{self.address.name} answers on {self.address.host}:{self.address.port}, pid {self._process.pid}"
+        )
+
+    async def _ready(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdout
+        try:
+            async with asyncio.timeout(self.START_SECONDS):
+                line = await process.stdout.readline()
+        except TimeoutError:
+            line = b""
+        if line.strip() != b"ready":
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+            self._process = None
+            lines = self.log_path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            raise CannotStart(lines[-1] if lines else f"{self.address.name}: ended without a word")
+
+    def clock_changed(self) -> None:
+        """One byte on its standard input; a frozen process reads it when it goes on."""
+        process = self._process
+        if process and process.returncode is None and process.stdin and not process.stdin.is_closing():
+            process.stdin.write(b".")
+
+    def _running(self) -> asyncio.subprocess.Process:
+        if self._process is None or self._process.returncode is not None:
+            raise FaultRefused(f"{self.address.name}: its process is not running")
+        return self._process
+
+    async def stop(self) -> str:
+        await self._leave()
+        if self._process is None:
+            return "was not running"
+        process, self._process = self._process, None
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGCONT)
+            process.terminate()
+        how = "SIGTERM"
+        try:
+            async with asyncio.timeout(self.STOP_SECONDS):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+            how = f"SIGTERM, then SIGKILL after {self.STOP_SECONDS:.0f} s"
+        _close_pipes(process)
+        return f"{how} to pid {process.pid}; it ended with {process.returncode}"
+
+    async def kill(self) -> str:
+        process = self._running()
+        process.kill()
+        await process.wait()
+        self._process = None
+        _close_pipes(process)
+        return f"SIGKILL to pid {process.pid}; it ended with {process.returncode}"
+
+    async def suspend(self) -> str:
+        process = self._running()
+        process.send_signal(signal.SIGSTOP)
+        await _standing_still(process.pid)
+        return f"SIGSTOP to pid {process.pid}"
+
+    async def resume(self) -> str:
+        process = self._running()
+        process.send_signal(signal.SIGCONT)
+        return f"SIGCONT to pid {process.pid}"
+
+    async def refuse(self) -> str:
+        stopped = await self.stop()
+        door = await door_of(self.settings, ServiceUnavailable)
+        await door.start()
+        self._door = door
+        return f"{stopped}; its port answers every request with HTTP 503"
+
+    async def accept(self) -> str:
+        await self._leave()
+        return await self.start()
+
+    async def _leave(self) -> None:
+        if self._door:
+            await self._door.stop()
+            self._door = None
+
+
+class DatabaseHost(Networked):
+    """PostgreSQL: always processes, so nothing here is pretended."""
+
+    def __init__(self, address: RoleAddress, server: PostgresServer | ExternalServer) -> None:
+        self.address = address
+        self.server = server
+
+    async def start(self) -> str:
+        await self.server.start()
+        return f"PostgreSQL answers on {self.address.host}:{self.address.port}"
+
+    async def stop(self) -> str:
+        await self.server.stop()
+        return "fast shutdown of PostgreSQL"
+
+    async def kill(self) -> str:
+        pids = self.server.pids()
+        await asyncio.to_thread(self.server.kill)
+        return f"SIGKILL to the postmaster and its children, {len(pids)} processes"
+
+    async def suspend(self) -> str:
+        pids = self.server.pids()
+        self.server.suspend()
+        return f"SIGSTOP to the postmaster and its children, {len(pids)} processes"
+
+    async def resume(self) -> str:
+        self.server.resume()
+        return "SIGCONT to the postmaster and its children"
+
+    async def refuse(self) -> str:
+        await self.server.refuse_sessions()
+        return "PostgreSQL refuses sessions for the site database; the open ones were ended"
+
+    async def accept(self) -> str:
+        await self.server.accept_sessions()
+        return "PostgreSQL accepts sessions again"
+
+
+async def _standing_still(pid: int) -> None:
+    """Wait until every thread has stopped: a signal is sent sooner than it is heard."""
+    with contextlib.suppress(OSError):  # it died instead; or there is no /proc
+        while True:
+            stats = [file.read_text() for file in Path(f"/proc/{pid}/task").glob("*/stat")]
+            if all(stat.rpartition(")")[2].split()[0] == "T" for stat in stats):
+                return
+            await asyncio.sleep(0.001)
+
+
+async def start_all(hosts: list[RoleHost]) -> None:
+    """Start them together; when one cannot, the others are let finish, so that each can be stopped."""
+    results = await asyncio.gather(*(host.start() for host in hosts), return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+
+
+async def door_of(settings: RoleSettings, treat: type[StandIn]) -> Door:
+    """What stands on every port of a role while it is away; over TLS it shows the role's certificate."""
+    role = settings.role
+    ports: dict[int, ssl.SSLContext | None] = {role.port: None}
+    if role.https_port:
+        pki = Pki(settings.pki or settings.data / "pki", Clock(settings.clock))
+        # Who never reads does not even shake hands.
+        silent = treat is BlackHole
+        ports[role.https_port] = None if silent else await asyncio.to_thread(pki.server_context, role)
+    return Door(role.host, ports, treat)
+
+
+def _close_pipes(process: asyncio.subprocess.Process) -> None:
+    if process.stdin:
+        process.stdin.close()
+    # The transport of a finished process owns its pipes; leaving it to the collector warns.
+    transport = getattr(process, "_transport", None)
+    if transport is not None:
+        transport.close()

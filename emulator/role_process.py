@@ -1,0 +1,123 @@
+"""One role as one operating-system process.
+
+Prints ``ready`` on standard output when the role answers, and ends in order on SIGTERM,
+SIGINT, or when the standard input it was given closes (its parent is gone).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import gc
+import os
+import signal
+import sys
+from importlib import import_module
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from emulator.clock import Clock
+from emulator.clock_file import follow, look
+from emulator.cmtrace import to_log_dir
+from emulator.errors import CannotStart, ConfigMgrError
+from emulator.logs import to_file
+from emulator.role import Role
+from emulator.settings import DATABASES, RoleSettings
+
+# Which class plays which role. Imported by name when needed, so that a process loads one role only.
+ROLE_CLASSES = {
+    "site_server": ("emulator.site_server.site_server", "SiteServer"),
+    "management_point": ("emulator.management_point.management_point", "ManagementPoint"),
+    "distribution_point": ("emulator.distribution_point.distribution_point", "DistributionPoint"),
+}
+
+
+def make_role(settings: RoleSettings) -> Role:
+    """The role that these settings describe."""
+    module, name = ROLE_CLASSES[settings.role.kind]
+    role: Role = getattr(import_module(module), name)(settings)
+    return role
+
+
+def read_settings(path: Path) -> RoleSettings:
+    """Read a role's settings file.
+
+    Raises:
+        CannotStart: one line with file, place and what was expected.
+    """
+    try:
+        return RoleSettings.model_validate_json(path.read_text(encoding="utf-8"))
+    except OSError as exc:
+        raise CannotStart(f"{path}: cannot be read ({exc.strerror})") from exc
+    except ValidationError as exc:
+        first = exc.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "file"
+        raise CannotStart(f"{path}: {place}: {first['msg']}") from exc
+
+
+async def run_role(settings: RoleSettings, *, with_parent: bool = False) -> None:
+    """Run one role until it is told to end."""
+    if settings.role.kind in DATABASES:
+        raise CannotStart(
+            f"the {settings.role.kind.replace('_', ' ')} is PostgreSQL itself; start the site, or give a DSN"
+        )
+    # Made before the role's: all clocks of a process share what this one follows, and how it looks.
+    clock = settings.open_clock() if not with_parent else _told_clock(settings)
+    role = make_role(settings)
+    ending = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ending.set)
+    await role.start()
+    gc.freeze()  # what starting has made lives as long as the role: nothing there to collect
+    if with_parent:
+        _listen_to_parent(loop, ending, clock)
+    print("ready", flush=True)
+    await ending.wait()
+    await role.stop()
+
+
+def _told_clock(settings: RoleSettings) -> Clock:
+    """The role's clock in a process that is told by its parent when the site's was changed."""
+    if settings.clock_file is None:
+        return settings.open_clock()
+    return follow(settings.clock_file, settings.role.name, settings.clock, look_every=None)
+
+
+def _listen_to_parent(loop: asyncio.AbstractEventLoop, ending: asyncio.Event, clock: Clock) -> None:
+    """A byte says that the site's clock was changed; a closed standard input ends the role.
+
+    So there are no orphans; on Linux the kernel sees to the frozen ones.
+    """
+    stdin = sys.stdin.fileno()
+
+    def read() -> None:
+        if os.read(stdin, 4096):
+            look(clock)
+        else:
+            loop.remove_reader(stdin)
+            ending.set()
+
+    loop.add_reader(stdin, read)
+    if sys.platform == "linux":
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGKILL)
+
+
+def main(path: str) -> int:
+    """Entry of a role's own process; the last line of a failed start says why."""
+    to_file(None)
+    try:
+        settings = read_settings(Path(path))
+        if settings.log_dir:
+            to_log_dir(settings.log_dir)
+        asyncio.run(run_role(settings, with_parent=True))
+    except ConfigMgrError as exc:
+        print(exc, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

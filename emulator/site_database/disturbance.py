@@ -1,0 +1,100 @@
+"""A site database that answers and yet does not do what is asked: for those who break a site.
+
+What is done here is what an administrator could do to it: settings of the database, sessions that are
+held. Nothing of it is known to the roles.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import asyncpg
+
+from emulator.errors import SiteDatabaseUnavailable
+from emulator.site_database.database import OUTAGE
+
+_END_OTHERS = """
+    SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity
+    WHERE backend_type = 'client backend' AND NOT pid = ANY($1::integer[])
+"""
+_HOLDER = "cmemu-sessions-held"
+
+
+async def set_read_only(dsn: str, *, read_only: bool) -> int:
+    """Have every new session of the database refuse to write, or write again; open ones are ended.
+
+    Returns how many sessions were ended.
+
+    Raises:
+        SiteDatabaseUnavailable: it cannot be reached.
+    """
+    setting = "SET default_transaction_read_only = on" if read_only else "RESET default_transaction_read_only"
+    connection = await _connect(dsn)
+    try:
+        name = await connection.fetchval("SELECT current_database()")
+        # The session that takes it back is read-only itself.
+        await connection.execute("SET default_transaction_read_only = off")
+        quoted = '"' + str(name).replace('"', '""') + '"'
+        await connection.execute(f"ALTER DATABASE {quoted} {setting}")
+        return len(await connection.fetch(_END_OTHERS, [connection.get_server_pid()]))
+    finally:
+        connection.terminate()
+
+
+class HeldSessions:
+    """Real sessions that leave no connection for anybody else."""
+
+    def __init__(self, maintenance_dsn: str, database: str) -> None:
+        """The sessions are of the maintenance database: while they are taken, the other lets nobody in."""
+        self._dsn = maintenance_dsn
+        self._database = '"' + database.replace('"', '""') + '"'
+        self._held: list[Any] = []
+
+    async def take(self) -> int:
+        """End everybody's sessions and take every connection there is; returns how many.
+
+        Raises:
+            SiteDatabaseUnavailable: the database cannot be reached.
+        """
+        first = await _connect(self._dsn)
+        self._held = [first]
+        try:
+            # Otherwise those whose session has ended would be back before its place is ours.
+            await first.execute(f"ALTER DATABASE {self._database} WITH ALLOW_CONNECTIONS false")
+            try:
+                await self._fill(first)
+            finally:
+                await first.execute(f"ALTER DATABASE {self._database} WITH ALLOW_CONNECTIONS true")
+        except BaseException:
+            self.release()
+            raise
+        return len(self._held)
+
+    async def _fill(self, first: Any) -> None:
+        ended = True
+        while ended:
+            with suppress(asyncpg.TooManyConnectionsError):
+                while True:
+                    self._held.append(await _connect(self._dsn))
+            mine = [connection.get_server_pid() for connection in self._held]
+            ended = bool(await first.fetch(_END_OTHERS, mine))
+
+    def release(self) -> None:
+        """Give every connection back."""
+        for connection in self._held:
+            connection.terminate()
+        self._held = []
+
+
+def _settings() -> dict[str, str]:
+    return {"application_name": _HOLDER}
+
+
+async def _connect(dsn: str) -> Any:
+    try:
+        return await asyncpg.connect(dsn, timeout=2.0, server_settings=_settings())
+    except asyncpg.TooManyConnectionsError:
+        raise  # an outage for others, and what we were looking for
+    except OUTAGE as exc:
+        raise SiteDatabaseUnavailable(f"PostgreSQL cannot be reached ({type(exc).__name__}: {exc})") from exc

@@ -1,0 +1,2 @@
+-- smsdbmon_announce --
+SELECT pg_notify($1, $2)

@@ -1,0 +1,63 @@
+"""Going back to the beginning: ``python -m tests.benchmarks.reset``.
+
+Printed are the medians of: a reset and the loading of a snapshot of a running site of four computers in this
+process, and what a test pays for a fresh site when its worker's PostgreSQL runs already.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from emulator.site import Site
+from emulator.snapshots import Snapshots
+from fixtures.shared_postgres import SharedPostgres
+from fixtures.topologies import find_topology
+
+TIMES = 10
+GOALS = {"reset": 0.1, "snapshot load": 1.0, "snapshot save": 1.0}
+
+
+async def timed(what: Callable[[], Awaitable[object]]) -> float:
+    began = time.perf_counter()
+    await what()
+    return time.perf_counter() - began
+
+
+async def main() -> None:
+    topology = find_topology("four-computers")
+    shared = SharedPostgres()
+    figures: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory(prefix="cmemu-bench-") as folder:
+        async with Site(topology, data=Path(folder) / "site") as site:
+            snapshots = Snapshots(site)
+            await snapshots.prepare_reset()
+            for number in range(TIMES):
+                name = f"number-{number}"
+                figures.setdefault("snapshot save", []).append(
+                    await timed(lambda name=name: snapshots.save(name))  # type: ignore[misc]
+                )
+                figures.setdefault("snapshot load", []).append(
+                    await timed(lambda name=name: snapshots.load(name))  # type: ignore[misc]
+                )
+                figures.setdefault("reset", []).append(await timed(snapshots.reset))
+        for number in range(TIMES + 1):
+            began = time.perf_counter()
+            postgres = await shared.fresh(topology)
+            async with Site(topology, data=Path(folder) / f"site-{number}", postgres=postgres):
+                if number:  # the first starts the server
+                    figures.setdefault("a fresh site on a running PostgreSQL", []).append(
+                        time.perf_counter() - began
+                    )
+        await shared.close()
+    for what, seconds in figures.items():
+        goal = f" (goal: under {GOALS[what] * 1000:.0f} ms)" if what in GOALS else ""
+        print(f"{what}: {statistics.median(seconds) * 1000:.0f} ms{goal}")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,188 @@
+"""The control API as a chaos script meets it: over HTTP, against a real site."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from emulator.control.control import Control
+from emulator.control.control_api import ControlApi, is_loopback
+from emulator.control.routes import ROUTES
+from emulator.site import Site
+from fixtures.hosted_clients import HostedClients
+from fixtures.topologies import find_topology
+
+
+@dataclass
+class Lab:
+    """A site of one computer with two clients, and somebody who speaks to its control API."""
+
+    site: Site
+    api: ControlApi
+    http: aiohttp.ClientSession
+
+    async def ask(self, method: str, path: str, body: Any = None, **query: Any) -> tuple[int, Any]:
+        async with self.http.request(method, self.api.url + path, json=body, params=query) as reply:
+            is_json = "json" in reply.content_type
+            return reply.status, await (reply.json() if is_json else reply.read())
+
+
+@pytest.fixture
+async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
+    async with (
+        Site(find_topology("one-computer"), data=tmp_path / "site") as site,
+        HostedClients(site, 2, schedules_enabled=False) as clients,
+        ControlApi(Control(site, clients)) as api,
+        aiohttp.ClientSession() as http,
+    ):
+        yield Lab(site, api, http)
+
+
+async def test_a_day_at_the_lab(lab: Lab) -> None:
+    """One site for the whole story: starting one for each sentence would take a minute."""
+    await looks_around(lab)
+    await breaks_and_heals(lab)
+    await turns_the_clock(lab)
+    await asks_the_journal(lab)
+    await goes_back(lab)
+    await is_told_what_was_wrong(lab)
+
+
+async def looks_around(lab: Lab) -> None:
+    status, health = await lab.ask("GET", "/health")
+    assert (status, health["stage"]) == (200, "ready")
+    assert {role["role"] for role in health["roles"]} == set(lab.site.roles)
+    status, topology = await lab.ask("GET", "/topology")
+    assert status == 200
+    assert topology["site_code"] == lab.site.site_code
+    assert {role["offline"] for role in topology["roles"]} == {None}
+    status, clients = await lab.ask("GET", "/clients")
+    assert [client["name"] for client in clients["clients"]] == ["PC01", "PC02"]
+    assert all(client["smsid"].startswith("GUID:") for client in clients["clients"])
+
+
+async def breaks_and_heals(lab: Lab) -> None:
+    status, done = await lab.ask("POST", "/roles/management_point/stop")
+    assert (status, list(done["done"])) == (200, ["management_point"])
+    status, health = await lab.ask("GET", "/health")
+    assert (status, health["stage"]) == (503, "offline")
+    assert (await lab.ask("GET", "/health", stage="offline"))[0] == 200
+    (away,) = [role for role in health["roles"] if role["role"] == "management_point"]
+    assert away["reason"] == "taken away: stopped"
+    status, _ = await lab.ask("POST", "/clients/PC01/trigger", {"schedule": "21"})
+    assert status == 503
+    await lab.ask("POST", "/roles/management_point/heal")
+    assert (await lab.ask("GET", "/health"))[0] == 200
+    status, refused = await lab.ask("POST", "/roles/management_point/kill")
+    assert status == 422
+    assert "use --mode processes" in refused["detail"]
+    status, hung = await lab.ask("POST", "/faults", {"kind": "failing", "on": "management_point"})
+    assert status == 201
+    _, faults = await lab.ask("GET", "/faults")
+    (fault,) = faults["faults"]
+    assert (fault["id"], fault["fault"]["kind"], fault["active"]) == (hung["id"], "failing", True)
+    assert (await lab.ask("GET", "/health"))[0] == 503
+    assert (await lab.ask("DELETE", f"/faults/{hung['id']}"))[0] == 200
+    assert (await lab.ask("GET", "/health"))[0] == 200
+    assert (await lab.ask("DELETE", "/faults/none"))[0] == 404
+    assert (await lab.ask("POST", "/heal"))[0] == 200
+
+
+async def turns_the_clock(lab: Lab) -> None:
+    status, clock = await lab.ask("POST", "/clock", {"frozen": True, "advance": 3600.0})
+    assert (status, clock["frozen"]) == (200, True)
+    _, again = await lab.ask("GET", "/clock")
+    assert again["site_time"] == clock["site_time"]
+    await lab.ask("POST", "/clock", {"frozen": False, "speed": 2.0, "skew": {"management_point": 60.0}})
+    _, clock = await lab.ask("GET", "/clock")
+    assert (clock["speed"], clock["skew"]) == (2.0, {"management_point": 60.0})
+    await lab.ask("POST", "/clock", {"speed": 1.0, "skew": {"management_point": 0.0}})
+
+
+async def asks_the_journal(lab: Lab) -> None:
+    assert (await lab.ask("POST", "/clients/PC02/trigger", {"schedule": "1"}))[0] == 200
+    wanted = {"client": "PC02", "kind": "hardware_inventory", "role": "management_point"}
+    status, found = await lab.ask("POST", "/journal/expect", wanted)
+    assert status == 200
+    (entry,) = found["entries"]
+    _, body = await lab.ask("GET", f"/journal/management_point/{entry['number']}/body")
+    assert b"<Report" in body
+    assert (await lab.ask("GET", "/journal/count", **wanted))[1] == {"count": 1}
+    assert (await lab.ask("GET", "/journal", limit="1"))[1]["entries"]
+    status, missed = await lab.ask("POST", "/journal/expect", {**wanted, "client": "PC01", "within": 0})
+    assert status == 417
+    assert "closest:\n  hardware_inventory from PC02" in missed["detail"]
+    assert (await lab.ask("GET", "/journal/management_point/99999/body"))[0] == 404
+    _, history = await lab.ask("GET", "/history", who="operator", what="break")
+    assert history["events"][0]["detail"]["target"] == "management_point"
+
+
+async def goes_back(lab: Lab) -> None:
+    status, taken = await lab.ask("POST", "/snapshots", {"name": "now"})
+    assert (status, taken["name"], taken["clients"]) == (201, "now", True)
+    assert (await lab.ask("POST", "/snapshots", {"name": "now"}))[0] == 409
+    assert (await lab.ask("POST", "/snapshots/now/load"))[0] == 200
+    assert (await lab.ask("GET", "/health"))[0] == 200
+    assert (await lab.ask("POST", "/clients/PC01/trigger", {"schedule": "21"}))[0] == 200
+    _, there = await lab.ask("GET", "/snapshots")
+    assert [snapshot["name"] for snapshot in there["snapshots"]] == ["now"]
+    assert (await lab.ask("DELETE", "/snapshots/now"))[1] == {"snapshots": []}
+    assert (await lab.ask("POST", "/snapshots/now/load"))[0] == 404
+
+
+async def is_told_what_was_wrong(lab: Lab) -> None:
+    async def told(method: str, path: str, body: Any = None, **query: Any) -> tuple[int, Any]:
+        status, problem = await lab.ask(method, path, body, **query)
+        assert problem["status"] == status
+        return status, problem
+
+    status, problem = await told("GET", "/nowhere")
+    assert (status, "/topology" in problem["valid"]) == (404, True)
+    status, problem = await told("PUT", "/faults")
+    assert (status, problem["valid"]) == (405, ["DELETE", "GET", "POST"])
+    status, problem = await told("GET", "/journal", computer="PC01")
+    assert (status, "client" in problem["valid"]) == (422, True)
+    status, problem = await told("POST", "/clock", {"pace": 3})
+    assert (status, "pace" in problem["detail"]) == (422, True)
+    status, problem = await told("POST", "/faults", {"kind": "sleepy", "on": "management_point"})
+    assert (status, "latency" in problem["detail"]) == (422, True)
+    status, problem = await told("POST", "/roles/nobody/stop")
+    assert (status, "valid: " in problem["detail"]) == (404, True)
+    async with lab.http.post(
+        lab.api.url + "/clock", data=b"{", headers={"Content-Type": "application/json"}
+    ) as reply:
+        assert reply.status == 422
+    async with lab.http.post(lab.api.url + "/clock", data=b"speed=1") as reply:
+        assert reply.status == 415
+
+
+async def test_the_document_names_every_route_and_only_those(lab: Lab) -> None:
+    status, document = await lab.ask("GET", "/openapi.json")
+    assert (status, document["openapi"]) == (200, "3.1.0")
+    there = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
+    assert there == {(route.method, route.path) for route in ROUTES}
+
+
+def test_what_only_this_machine_reaches() -> None:
+    assert all(is_loopback(host) for host in ("127.0.0.1", "127.3.4.5", "::1", "localhost"))
+    assert not any(is_loopback(host) for host in ("0.0.0.0", "::", "10.0.0.1", "lab.test"))
+
+
+async def test_where_others_can_reach_it_there_is_no_control_without_the_token(tmp_path: Path) -> None:
+    async with (
+        Site(find_topology("one-computer"), data=tmp_path / "site") as site,
+        ControlApi(Control(site), "0.0.0.0") as api,
+        aiohttp.ClientSession() as http,
+    ):
+        assert api.token
+        url = api.url.replace("0.0.0.0", "127.0.0.1")
+        async with http.get(f"{url}/health") as reply:
+            assert reply.status == 200
+        async with http.post(f"{url}/roles/management_point/stop") as reply:
+            assert (reply.status, reply.headers["WWW-Authenticate"]) == (401, "Bearer")
+        assert site.broken == {}
+        async with http.get(f"{url}/topology", headers={"Authorization": f"Bearer {api.token}"}) as reply:
+            assert reply.status == 200

@@ -1,0 +1,105 @@
+"""The Kubernetes manifests, against Kubernetes' own schemas; no cluster is needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from emulator.placement import ports
+from fixtures.topologies import find_topology
+
+FOLDER = Path(__file__).parents[2] / "docker" / "kubernetes"
+VERSION = "1.31"  # the oldest that is supported at the time of writing; newer ones accept what it accepts
+Manifest = dict[str, Any]
+
+
+def manifests() -> list[Manifest]:
+    kustomization = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())
+    return [
+        manifest
+        for name in kustomization["resources"]
+        for manifest in yaml.safe_load_all((FOLDER / name).read_text())
+    ]
+
+
+def of_kind(kind: str) -> list[Manifest]:
+    return [manifest for manifest in manifests() if manifest["kind"] == kind]
+
+
+def title(manifest: Manifest) -> str:
+    return f"{manifest['kind']} {manifest['metadata']['name']}"
+
+
+@pytest.mark.parametrize("manifest", manifests(), ids=title)
+def test_a_manifest_is_what_kubernetes_expects(manifest: Manifest) -> None:
+    kubernetes_validate.validate(manifest, VERSION, strict=True)
+
+
+def test_a_wrong_manifest_would_be_seen() -> None:
+    wrong = of_kind("StatefulSet")[0]
+    wrong["spec"]["template"]["spec"]["containers"][0]["imagine"] = "cmemu"
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(wrong, VERSION, strict=True)
+
+
+def test_every_file_is_part_of_it() -> None:
+    kustomization = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())
+    files = {path.name for path in FOLDER.glob("*.yaml")} - {"kustomization.yaml"}
+    assert files == set(kustomization["resources"])
+
+
+def test_every_computer_of_the_site_has_a_service_of_its_name_on_its_port() -> None:
+    topology = find_topology("two-distribution-points")
+    expected = {role.computer.lower(): ports(topology)[role.name][0] for role in topology.roles}
+    services = {s["metadata"]["name"]: s["spec"]["ports"][0]["port"] for s in of_kind("Service")}
+    assert services == expected
+    sets = {
+        s["metadata"]["name"]: s["spec"]["template"]["spec"]["containers"][0] for s in of_kind("StatefulSet")
+    }
+    assert {name: role["args"] for name, role in sets.items()} == {
+        name: ["role", "--name", name.upper()] for name in expected
+    }
+
+
+@pytest.mark.parametrize("manifest", [*of_kind("StatefulSet"), *of_kind("Job")], ids=title)
+def test_pods_are_nobody_in_particular_and_write_only_where_they_may(manifest: Manifest) -> None:
+    pod = manifest["spec"]["template"]["spec"]
+    assert pod["securityContext"]["runAsNonRoot"]
+    for container in pod["containers"]:
+        assert container["securityContext"]["readOnlyRootFilesystem"]
+        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+        assert "memory" in container["resources"]["limits"]
+
+
+@pytest.mark.parametrize("manifest", of_kind("StatefulSet"), ids=title)
+def test_a_role_keeps_its_folder_and_is_probed(manifest: Manifest) -> None:
+    (container,) = manifest["spec"]["template"]["spec"]["containers"]
+    claimed = {claim["metadata"]["name"] for claim in manifest["spec"]["volumeClaimTemplates"]}
+    mounted = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
+    assert mounted["/data"] in claimed
+    assert {"startupProbe", "readinessProbe", "livenessProbe"} <= set(container)
+
+
+def test_every_role_is_reached_by_those_of_the_design_only() -> None:
+    allowed: dict[str, set[str]] = {}
+    for policy in of_kind("NetworkPolicy"):
+        rules = policy["spec"].get("ingress", [])
+        peers = [peer["podSelector"]["matchLabels"] for rule in rules for peer in rule["from"]]
+        allowed[policy["metadata"]["name"]] = {labels["app.kubernetes.io/component"] for labels in peers}
+    assert allowed == {
+        "site-database": {"site-server", "management-point"},
+        "site-server": {"management-point", "administrator"},
+        "management-point": {"client"},
+        "distribution-points": {"client", "site-server"},
+        "clients": set(),
+    }
+
+
+def test_the_fleet_is_indexed() -> None:
+    (job,) = of_kind("Job")
+    assert job["spec"]["completionMode"] == "Indexed"
+    assert "--by-hostname" in job["spec"]["template"]["spec"]["containers"][0]["args"]

@@ -1,0 +1,106 @@
+"""Where a fault acts: roles and links by the names a site has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from emulator.errors import FaultRefused
+from emulator.faults.registry import read_fault
+from emulator.faults.scope import Scope, scope_of
+from fixtures.topologies import find_topology
+
+TYPICAL = find_topology("typical")
+
+
+def scope(spec: dict[str, Any], clients: tuple[str, ...] = ()) -> Scope:
+    settings = {"latency": {"seconds": 1}}.get(spec["kind"], {})
+    return scope_of(read_fault(spec | settings), TYPICAL, clients)
+
+
+@pytest.mark.parametrize(
+    ("spec", "where"),
+    [
+        ({"kind": "stopped", "on": "management_point"}, ["management_point"]),
+        ({"kind": "stopped", "on": "distribution_point"}, ["distribution_point_1", "distribution_point_2"]),
+        ({"kind": "stopped", "on": "SITESRV"}, ["site_server", "site_database"]),
+        ({"kind": "database_slow", "on": "SITESRV"}, ["site_database"]),
+        (
+            {"kind": "reset", "on": "clients -> distribution_point"},
+            ["clients -> distribution_point_1", "clients -> distribution_point_2"],
+        ),
+        (
+            {"kind": "reset", "on": "clients -> distribution_point", "role": "distribution_point_2"},
+            ["clients -> distribution_point_2"],
+        ),
+        (
+            {"kind": "reset", "on": "site_server"},
+            ["administrators -> site_server", "management_point -> site_server"],
+        ),
+        ({"kind": "reset", "on": "site_database"}, ["management_point -> site_database"]),  # no observers
+        ({"kind": "latency", "on": "observers -> site_database"}, ["observers -> site_database"]),
+        (
+            {"kind": "http_error", "on": "SITESRV"},
+            ["administrators -> site_server", "management_point -> site_server"],
+        ),
+        (
+            {"kind": "reset", "on": "MP1 -> SITESRV", "endpoint": "inboxes"},
+            ["management_point -> site_server"],
+        ),
+        ({"kind": "partitioned", "on": "MP1->site_database"}, ["management_point -> site_database"]),
+    ],
+)
+def test_names_mean_roles_or_links(spec: dict[str, Any], where: list[str]) -> None:
+    found = scope(spec)
+    assert [*found.roles, *map(str, found.arrows)] == where
+
+
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        ({"kind": "stopped", "on": "DP9"}, "stopped: on: typical: nothing is called 'DP9'; valid: "),
+        ({"kind": "reset", "on": "clients -> DP9"}, "reset: on: typical: nothing is called 'DP9'"),
+        (
+            {"kind": "reset", "on": "clients -> site_server"},
+            "no link goes from clients to site_server; valid: ",
+        ),
+        ({"kind": "reset", "on": "site_server -> site_database"}, "no link goes from site_server"),
+        (
+            {"kind": "reset", "on": "MP1 -> SITESRV", "role": "MP1"},
+            "role: no link of MP1 -> SITESRV leads to",
+        ),
+        (
+            {"kind": "http_error", "on": "site_database"},
+            "there is no HTTP to look into; valid there: faults of",
+        ),
+        ({"kind": "reset", "on": "site_database", "endpoint": ".sms_pol"}, "there is no HTTP to look into"),
+        (
+            {"kind": "reset", "on": "site_server", "client": "PC01"},
+            "client: no request on site_server tells it",
+        ),
+        ({"kind": "reset", "on": "management_point", "package": "S0100001"}, "package: no request on"),
+        ({"kind": "database_slow", "on": "MP1"}, "'MP1' cannot have it; valid: site_database, or their"),
+        ({"kind": "disk_full", "on": "PC01"}, "nothing is called 'PC01'"),
+    ],
+)
+def test_what_means_nothing_here_is_refused(spec: dict[str, Any], told: str) -> None:
+    with pytest.raises(FaultRefused, match=told):
+        scope(spec)
+
+
+def test_a_client_is_known_by_its_folder() -> None:
+    assert scope({"kind": "disk_full", "on": "PC01"}, ("PC01",)).roles == ("PC01",)
+    with pytest.raises(FaultRefused, match="nothing is called 'PC01'"):
+        scope({"kind": "stopped", "on": "PC01"}, ("PC01",))
+
+
+def test_a_replica_is_spoken_to_as_a_database() -> None:
+    replicated = find_topology("database-replica")
+    link = "management_point -> database_replica"
+    fault = read_fault({"kind": "http_error", "on": link})
+    with pytest.raises(FaultRefused, match="there is no HTTP to look into"):
+        scope_of(fault, replicated)
+    assert [
+        str(arrow) for arrow in scope_of(read_fault({"kind": "reset", "on": link}), replicated).arrows
+    ] == [link]

@@ -1,0 +1,63 @@
+"""Lines that CMTrace opens, one file a component."""
+
+import logging
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from emulator.cmtrace import cmtrace_line, to_log_dir
+from emulator.errors import CannotStart
+from emulator.logs import ROOT, get_logger, lines_tell_time
+
+LINE = re.compile(
+    r'<!\[LOG\[(?P<text>.*)\]LOG\]!><time="(?P<time>\d\d:\d\d:\d\d\.\d{3}\+000)" '
+    r'date="(?P<date>\d\d-\d\d-\d{4})" '
+    r'component="(?P<component>\w+)" context="" type="(?P<type>[123])" thread="\d+" file="">\n',
+    re.DOTALL,
+)
+
+
+def record(level: int, text: str) -> logging.LogRecord:
+    return logging.LogRecord("cmemu.mpfdm", level, "x.py", 1, text, None, None)
+
+
+@pytest.mark.parametrize(
+    ("level", "kind"), [(logging.INFO, "1"), (logging.WARNING, "2"), (logging.ERROR, "3")]
+)
+def test_a_line_has_every_field_that_cmtrace_reads(level: int, kind: str) -> None:
+    at = datetime(2026, 11, 28, 12, 1, 7, 123456, tzinfo=UTC)
+    found = LINE.fullmatch(cmtrace_line(record(level, "moved"), "mpfdm", at))
+    assert found
+    assert found["text"] == "moved"
+    assert (found["time"], found["date"]) == ("12:01:07.123+000", "11-28-2026")
+    assert (found["component"], found["type"]) == ("mpfdm", kind)
+
+
+def test_a_text_cannot_end_its_line_early() -> None:
+    line = cmtrace_line(record(logging.INFO, 'a]LOG]!><time="0'), "mpfdm")
+    assert line.count("]LOG]!>") == 1
+
+
+def test_each_component_has_its_own_file_and_the_site_s_time(tmp_path: Path) -> None:
+    level = ROOT.level
+    handler = to_log_dir(tmp_path / "logs")
+    try:
+        with lines_tell_time(lambda: datetime(2031, 2, 3, tzinfo=UTC)):
+            get_logger("mpfdm").info("moved", file="x")
+            get_logger("dataldr").warning("waits")
+    finally:
+        ROOT.removeHandler(handler)
+        ROOT.setLevel(level)
+    assert sorted(file.name for file in (tmp_path / "logs").iterdir()) == ["dataldr.log", "mpfdm.log"]
+    found = LINE.fullmatch((tmp_path / "logs" / "mpfdm.log").read_text())
+    assert found
+    assert "moved" in found["text"]
+    assert found["date"] == "02-03-2031"
+
+
+def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CannotStart, match="cannot be written"):
+        to_log_dir(tmp_path / "file")

@@ -1,0 +1,180 @@
+"""A link relays every byte, and a cut one behaves like a network that drops packets."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+import socket
+from collections.abc import AsyncIterator
+
+import pytest
+
+from emulator.addresses import free_port, own_hosts
+from emulator.faults.link import Arrow, Link
+
+(HOST,) = own_hosts(1)
+PATIENCE = 0.3  # real seconds of silence that count as silence
+
+
+class Echo:
+    """Sends back what it is sent, and remembers how a connection ended."""
+
+    def __init__(self) -> None:
+        self.ended: asyncio.Queue[str] = asyncio.Queue()
+        self._server: asyncio.Server | None = None
+        self.port = 0
+
+    async def start(self) -> None:
+        self._server = await asyncio.start_server(self._serve, HOST, 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        assert self._server
+        self._server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+            writer.write(b"end")
+            self.ended.put_nowait("closed")
+        except ConnectionError:
+            self.ended.put_nowait("reset")
+        finally:
+            writer.close()
+
+
+@pytest.fixture
+async def echo() -> AsyncIterator[Echo]:
+    echo = Echo()
+    await echo.start()
+    yield echo
+    await echo.stop()
+
+
+@pytest.fixture
+async def link(echo: Echo) -> AsyncIterator[Link]:
+    link = Link(Arrow("clients", "management_point"), HOST, free_port(HOST), (HOST, echo.port))
+    await link.start()
+    yield link
+    await link.stop()
+
+
+async def knock(link: Link) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    return await asyncio.open_connection(link.host, link.port)
+
+
+async def silent(reader: asyncio.StreamReader) -> bool:
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await reader.read(1)
+    except TimeoutError:
+        return True
+    return False
+
+
+async def test_every_byte_arrives_both_ways(link: Link) -> None:
+    reader, writer = await knock(link)
+    sent = random.Random(1).randbytes(3_000_000)
+    received = hashlib.sha256()
+
+    async def receive() -> int:
+        count = 0
+        while count < len(sent) + 3:
+            data = await reader.read(65536)
+            received.update(data)
+            count += len(data)
+        return count
+
+    receiving = asyncio.create_task(receive())
+    writer.write(sent)
+    await writer.drain()
+    writer.write_eof()  # half closed: the answers still come
+    assert await receiving == len(sent) + 3
+    assert received.digest() == hashlib.sha256(sent + b"end").digest()
+    writer.close()
+
+
+async def test_who_knocks_at_a_cut_link_waits(link: Link) -> None:
+    await link.cut("test")
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(PATIENCE):
+            await knock(link)
+    await link.mend("test")
+    _, writer = await knock(link)
+    writer.close()
+
+
+async def test_an_open_connection_goes_silent_and_then_goes_on(link: Link, echo: Echo) -> None:
+    reader, writer = await knock(link)
+    writer.write(b"one")
+    assert await reader.readexactly(3) == b"one"
+    await link.cut("test")
+    writer.write(b"two")
+    assert await silent(reader)
+    assert echo.ended.empty()
+    await link.mend("test")
+    assert await reader.readexactly(3) == b"two"
+    writer.close()
+    assert await echo.ended.get() == "closed"
+
+
+async def test_a_link_cut_twice_is_mended_when_both_have_let_go(link: Link) -> None:
+    reader, writer = await knock(link)
+    await link.cut("a")
+    await link.cut("b")
+    writer.write(b"x")
+    await link.mend("a")
+    assert await silent(reader)
+    await link.mend("b")
+    assert await reader.readexactly(1) == b"x"
+    writer.close()
+
+
+async def test_a_reset_is_passed_on(link: Link, echo: Echo) -> None:
+    reader, writer = await knock(link)
+    writer.write(b"x")
+    await reader.readexactly(1)
+    raw = writer.get_extra_info("socket")
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    writer.transport.abort()
+    assert await echo.ended.get() == "reset"
+
+
+async def test_nobody_behind_it_is_seen_as_a_reset(link: Link, echo: Echo) -> None:
+    await echo.stop()
+    reader, writer = await knock(link)
+    with pytest.raises(ConnectionResetError):
+        await reader.readexactly(1)
+    writer.close()
+
+
+async def test_a_stopped_link_leaves_nothing_open(link: Link, echo: Echo) -> None:
+    reader, writer = await knock(link)
+    writer.write(b"x")
+    await reader.readexactly(1)
+    await link.stop()
+    assert await echo.ended.get() == "reset"
+    with pytest.raises(ConnectionRefusedError):
+        await knock(link)
+    writer.close()
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_who_cuts_while_another_mends_finds_the_port_free(link: Link, turns: int) -> None:
+    await link.cut("a role")
+    mending = asyncio.create_task(link.mend("a role"))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    await link.cut("by hand")  # met the port half mended, and the link was lost
+    await mending
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(PATIENCE):
+            await knock(link)
+    await link.mend("by hand")
+    reader, writer = await knock(link)
+    writer.write(b"hello")
+    assert await reader.readexactly(5) == b"hello"
+    writer.close()
