@@ -13,12 +13,11 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 from emulator.clock import Clock
-from emulator.cmtrace import to_log_dir
 from emulator.container import checks_of, run_computer
 from emulator.enrolment import enrol
 from emulator.errors import CannotStart
 from emulator.health import write_checks
-from emulator.logs import to_file
+from emulator.logs import lines_to
 from emulator.pki import Pki
 from emulator.placed_site import PKI
 from emulator.placement import settings_of
@@ -54,14 +53,13 @@ async def up(
 ) -> None:
     """Run a site until SIGINT or SIGTERM; print its addresses when every role answers.
 
-    ``beside``: what else runs as long as the site, and its addresses as shell variables.
+    ``beside``: what else runs as long as the site, and its addresses as shell variables. ``log_dir``: where
+    roles in processes of their own write their logs; for those in this process, the caller holds ``logs_in``.
     """
     ending = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ending.set)
-    if log_dir:
-        to_log_dir(log_dir)
     site = Site(
         topology,
         mode=mode,
@@ -122,11 +120,11 @@ def enrol_computer(site_data: Path, name: str, data: Path) -> Path:
 
 async def role(settings_file: Path) -> None:
     """Run one role in this process until it is told to end."""
-    to_file(None)
-    await run_role(read_settings(settings_file))
+    with lines_to(None):
+        await run_role(read_settings(settings_file))
 
 
 async def computer(topology: Topology, target: str, data: Path) -> None:
     """Run the roles of one computer of a site, placed by this process's environment."""
-    to_file(None)
-    await run_computer(settings_of(topology, target, data, os.environ), data)
+    with lines_to(None):
+        await run_computer(settings_of(topology, target, data, os.environ), data)

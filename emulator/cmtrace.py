@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import logging
 import threading
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from emulator.errors import CannotStart
-from emulator.logs import ROOT, site_time
+from emulator.logs import heard_by, site_time
 
 TYPES = ((logging.ERROR, 3), (logging.WARNING, 2), (logging.NOTSET, 1))
 
@@ -50,13 +51,10 @@ def cmtrace_line(record: logging.LogRecord, component: str, now: datetime | None
     )
 
 
-def to_log_dir(folder: Path, level: int = logging.INFO) -> CMTraceHandler:
-    """Write every component's lines below a folder; returns the handler to remove.
+def logs_in(folder: Path) -> AbstractContextManager[None]:
+    """Inside, every component's lines are written below a folder.
 
     Raises:
         CannotStart: the folder cannot be written.
     """
-    handler = CMTraceHandler(folder)
-    ROOT.addHandler(handler)
-    ROOT.setLevel(min(level, ROOT.level or level))
-    return handler
+    return heard_by(CMTraceHandler(folder))

@@ -1,7 +1,7 @@
 """Loggers under the product's own log names, silent until somebody asks to hear them.
 
 The emulator is a library inside other people's tests: it never configures their logging.
-``get_logger("mpfdm")`` writes to the standard logger ``cmemu.mpfdm``; ``to_file`` and the
+``get_logger("mpfdm")`` writes to the standard logger ``cmemu.mpfdm``; ``lines_to`` and the
 host's own handlers decide where that goes.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from datetime import datetime
 from pathlib import Path
@@ -74,10 +74,26 @@ def get_logger(name: str, **bound: Any) -> Any:
     return logger.bind(**bound) if bound else logger
 
 
-def to_file(path: Path | None, level: int = logging.INFO) -> logging.Handler:
-    """Write every line to a file, or to standard error; returns the handler to remove."""
+@contextmanager
+def heard_by(handler: logging.Handler, level: int = logging.INFO) -> Iterator[None]:
+    """A handler hears every line from ``level`` up, inside and no longer."""
+    before = ROOT.level
+    ROOT.addHandler(handler)
+    ROOT.setLevel(min(level, before or level))
+    try:
+        yield
+    finally:
+        ROOT.removeHandler(handler)
+        ROOT.setLevel(before)
+        handler.close()
+
+
+def lines_to(path: Path | None) -> AbstractContextManager[None]:
+    """Inside, every line is written to a file; without one, to standard error.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     handler = logging.FileHandler(path, encoding="utf-8") if path else logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s %(message)s"))
-    ROOT.addHandler(handler)
-    ROOT.setLevel(level)
-    return handler
+    return heard_by(handler)

@@ -12,6 +12,7 @@ import gc
 import os
 import signal
 import sys
+from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
 
@@ -19,9 +20,9 @@ from pydantic import ValidationError
 
 from emulator.clock import Clock
 from emulator.clock_file import follow, look
-from emulator.cmtrace import to_log_dir
+from emulator.cmtrace import logs_in
 from emulator.errors import CannotStart, ConfigMgrError
-from emulator.logs import to_file
+from emulator.logs import lines_to
 from emulator.role import Role
 from emulator.settings import DATABASES, RoleSettings
 
@@ -107,12 +108,10 @@ def _listen_to_parent(loop: asyncio.AbstractEventLoop, ending: asyncio.Event, cl
 
 def main(path: str) -> int:
     """Entry of a role's own process; the last line of a failed start says why."""
-    to_file(None)
     try:
         settings = read_settings(Path(path))
-        if settings.log_dir:
-            to_log_dir(settings.log_dir)
-        asyncio.run(run_role(settings, with_parent=True))
+        with lines_to(None), logs_in(settings.log_dir) if settings.log_dir else nullcontext():
+            asyncio.run(run_role(settings, with_parent=True))
     except ConfigMgrError as exc:
         print(exc, file=sys.stderr)
         return 2

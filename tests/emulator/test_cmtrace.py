@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from emulator.cmtrace import cmtrace_line, to_log_dir
+from emulator.cmtrace import cmtrace_line, logs_in
 from emulator.errors import CannotStart
-from emulator.logs import ROOT, get_logger, lines_tell_time
+from emulator.logs import get_logger, lines_tell_time
 
 LINE = re.compile(
     r'<!\[LOG\[(?P<text>.*)\]LOG\]!><time="(?P<time>\d\d:\d\d:\d\d\.\d{3}\+000)" '
@@ -41,15 +41,9 @@ def test_a_text_cannot_end_its_line_early() -> None:
 
 
 def test_each_component_has_its_own_file_and_the_site_s_time(tmp_path: Path) -> None:
-    level = ROOT.level
-    handler = to_log_dir(tmp_path / "logs")
-    try:
-        with lines_tell_time(lambda: datetime(2031, 2, 3, tzinfo=UTC)):
-            get_logger("mpfdm").info("moved", file="x")
-            get_logger("dataldr").warning("waits")
-    finally:
-        ROOT.removeHandler(handler)
-        ROOT.setLevel(level)
+    with logs_in(tmp_path / "logs"), lines_tell_time(lambda: datetime(2031, 2, 3, tzinfo=UTC)):
+        get_logger("mpfdm").info("moved", file="x")
+        get_logger("dataldr").warning("waits")
     assert sorted(file.name for file in (tmp_path / "logs").iterdir()) == ["dataldr.log", "mpfdm.log"]
     found = LINE.fullmatch((tmp_path / "logs" / "mpfdm.log").read_text())
     assert found
@@ -60,4 +54,4 @@ def test_each_component_has_its_own_file_and_the_site_s_time(tmp_path: Path) -> 
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(CannotStart, match="cannot be written"):
-        to_log_dir(tmp_path / "file")
+        logs_in(tmp_path / "file")
