@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 import socket
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clients.client import SimulatedClient
-from clients.settings import ClientSettings
-from emulator.clock import Clock, ClockSettings, real_time
-from emulator.clock_file import FILE_NAME, follow, read_clock
 from emulator.errors import ConfigMgrError
-from emulator.history import Event, History
+
+if TYPE_CHECKING:
+    from clients.client import SimulatedClient
+    from emulator.clock import Clock
 
 JOURNAL = "journal.jsonl"  # in the client's folder; its next life goes on in it
-
-
-class _PrintedHistory(History):
-    """A history that is also read out as it happens."""
-
-    def append(self, *args: object, **kwargs: object) -> Event:
-        event = super().append(*args, **kwargs)  # type: ignore[arg-type]
-        detail = json.dumps(dict(event.detail), default=str)
-        typer.echo(f"{event.who} {event.what} {event.phase} {detail}")
-        return event
 
 
 def client_command(
@@ -56,6 +44,11 @@ def client_command(
     ] = None,
 ) -> None:
     """Run one simulated client against a management point; its history stands in its folder."""
+    from clients.client import SimulatedClient
+    from clients.printed_history import PrintedHistory
+    from clients.settings import ClientSettings
+    from emulator.clock import Clock, ClockSettings, real_time
+
     name = socket.gethostname().partition(".")[0][:15] if by_hostname else name
     settings = ClientSettings(
         name=name, management_point=mp, site_code=site_code, data=data / name, schedules_enabled=not once
@@ -63,7 +56,7 @@ def client_command(
     own = Clock(ClockSettings(speed=speed, real_origin=clock_origin or real_time()))
     clock = _clock_of(clock_of, name) if clock_of else own
     settings.data.mkdir(parents=True, exist_ok=True)
-    history = _PrintedHistory(clock, settings.data / JOURNAL)
+    history = PrintedHistory(clock, settings.data / JOURNAL)
     try:
         client = SimulatedClient(settings, clock, history)
         refused = asyncio.run(_one_round(client) if once else _until_interrupted(client))
@@ -78,6 +71,8 @@ def client_command(
 
 def _clock_of(site: Path, name: str) -> Clock:
     """This client's own clock, which does as the site's."""
+    from emulator.clock_file import FILE_NAME, follow, read_clock
+
     file = site / FILE_NAME
     if read_clock(file) is None:
         typer.echo(f"cmemu client: {file}: there is no clock of a site", err=True)
