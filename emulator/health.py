@@ -1,10 +1,12 @@
-"""Does what runs in this container answer? For HEALTHCHECK and probes: ``python -I -S health.py``.
+"""How far has come what runs in this container? For HEALTHCHECK and probes: ``health.py [STAGE]``.
 
 Whoever starts roles leaves a list of what to ask in ``$CMEMU_DATA/health.json``; this asks. It uses the
-standard library only: it is run every few seconds, and must cost next to nothing.
+standard library only, by ``python -I -S``: it is run every few seconds, and must cost next to nothing.
 
-Exit status 0: every role answers. 1: one does not, and the line says which. A role that refuses, because
-another role is away, answers all the same: it is not this container that is ill.
+Exit status 0: every role has come to the stage. 1: one has not, and the line says which. 2: there is no such
+stage. The stages are the last two of the control API's (``emulator.control.readiness``): at ``seeded``, the
+default, each role answers, if only that another role is away, since it is not this container that is ill
+then; at ``ready`` none says so.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ from typing import Any
 SECONDS = 3.0  # real; for each role
 FILE = "health.json"
 UNAVAILABLE = 503
+SEEDED, READY = "seeded", "ready"
+STAGES = (SEEDED, READY)
 _SSL_REQUEST = (8).to_bytes(4) + (80877103).to_bytes(4)  # PostgreSQL answers it with one byte, S or N
 
 
@@ -32,8 +36,8 @@ def write_checks(folder: Path, checks: Iterable[Mapping[str, Any]]) -> None:
     new.replace(folder / FILE)
 
 
-def answers(check: Mapping[str, Any]) -> str:
-    """Ask one role; returns what is wrong, or nothing."""
+def lacks(check: Mapping[str, Any], stage: str) -> str:
+    """Ask one role; returns what keeps it from the stage, or nothing."""
     try:
         if "path" not in check:
             return _postgres(check)
@@ -43,7 +47,7 @@ def answers(check: Mapping[str, Any]) -> str:
         connection.close()
     except (OSError, http.client.HTTPException) as exc:
         return f"{type(exc).__name__}: {exc}"
-    return f"HTTP {status}" if status == UNAVAILABLE else ""
+    return f"HTTP {status}" if status == UNAVAILABLE or (stage == READY and status >= 500) else ""
 
 
 def _postgres(check: Mapping[str, Any]) -> str:
@@ -52,17 +56,20 @@ def _postgres(check: Mapping[str, Any]) -> str:
         return "" if connection.recv(1) in (b"S", b"N") else "accepted, and closed without an answer"
 
 
-def main(folder: Path) -> int:
+def main(folder: Path, stage: str = SEEDED) -> int:
     """Ask every role of the list."""
+    if stage not in STAGES:
+        print(f"unknown stage {stage!r}; valid: {', '.join(STAGES)}")
+        return 2
     try:
         checks = json.loads((folder / FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError) as exc:
         print(f"nothing is ready yet ({exc})")
         return 1
-    ill = [f"{check['role']}: {wrong}" for check in checks if (wrong := answers(check))]
-    print("; ".join(ill) or f"{len(checks)} roles answer")
+    ill = [f"{check['role']}: {wrong}" for check in checks if (wrong := lacks(check, stage))]
+    print("; ".join(ill) or f"{len(checks)} roles {'are ready' if stage == READY else 'answer'}")
     return 1 if ill else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(os.environ.get("CMEMU_DATA", "."))))
+    sys.exit(main(Path(os.environ.get("CMEMU_DATA", ".")), *sys.argv[1:2]))

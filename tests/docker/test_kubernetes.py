@@ -9,6 +9,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from emulator.health import READY, SEEDED
 from emulator.placement import ports
 from fixtures.topologies import find_topology
 
@@ -81,7 +82,16 @@ def test_a_role_keeps_its_folder_and_is_probed(manifest: Manifest) -> None:
     claimed = {claim["metadata"]["name"] for claim in manifest["spec"]["volumeClaimTemplates"]}
     mounted = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
     assert mounted["/data"] in claimed
-    assert {"startupProbe", "readinessProbe", "livenessProbe"} <= set(container)
+    stages = {
+        probe: container[probe]["exec"]["command"][-1]
+        for probe in ("startupProbe", "readinessProbe", "livenessProbe")
+    }
+    # Nobody is restarted because another role is away.
+    assert stages == {"startupProbe": SEEDED, "readinessProbe": READY, "livenessProbe": SEEDED}
+
+
+def test_a_role_that_is_not_ready_is_found_all_the_same() -> None:
+    assert all(service["spec"]["publishNotReadyAddresses"] for service in of_kind("Service"))
 
 
 def test_every_role_is_reached_by_those_of_the_design_only() -> None:

@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 
 from emulator import health
+from emulator.control.models import STAGES
 from emulator.site_database.server import PostgresServer
 
 Check = dict[str, object]
@@ -35,7 +36,7 @@ async def role() -> AsyncIterator[Check]:
     await runner.cleanup()
 
 
-async def checked(folder: Path) -> tuple[int, str]:
+async def checked(folder: Path, *stage: str) -> tuple[int, str]:
     """Run it as the container does: alone, without site-packages."""
     import asyncio
 
@@ -44,6 +45,7 @@ async def checked(folder: Path) -> tuple[int, str]:
         "-I",
         "-S",
         str(health.__file__),
+        *stage,
         env=os.environ | {"CMEMU_DATA": str(folder)},
         stdout=subprocess.PIPE,
     )
@@ -61,6 +63,23 @@ async def test_a_role_that_answers_is_well(role: Check, tmp_path: Path, status: 
     health.write_checks(tmp_path, [role | {"path": f"/{status}"}])
     found, told = await checked(tmp_path)
     assert (found == 0) == healthy, told
+
+
+@pytest.mark.parametrize(("status", "ready"), [("200", True), ("404", True), ("500", False), ("503", False)])
+async def test_it_is_ready_when_nothing_it_needs_is_away(
+    role: Check, tmp_path: Path, status: str, ready: bool
+) -> None:
+    health.write_checks(tmp_path, [role | {"path": f"/{status}"}])
+    found, told = await checked(tmp_path, "ready")
+    assert (found, told) == ((0, "1 roles are ready\n") if ready else (1, f"mp: HTTP {status}\n"))
+
+
+async def test_an_unknown_stage_is_refused_with_the_valid_ones(tmp_path: Path) -> None:
+    assert await checked(tmp_path, "well") == (2, "unknown stage 'well'; valid: seeded, ready\n")
+
+
+def test_its_stages_are_the_control_api_s() -> None:
+    assert STAGES[-2:] == health.STAGES
 
 
 async def test_a_role_that_is_gone_is_named(tmp_path: Path, role: Check) -> None:
