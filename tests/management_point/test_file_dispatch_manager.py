@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pytest
@@ -60,6 +61,23 @@ async def test_a_backlog_travels_together_and_a_bad_file_stops_nobody(lab: Any, 
     await lab.inboxes.start()
     await lab.until(lambda: len(lab.inboxes.taken) == 30)
     assert max(lab.inboxes.together) > 20
+
+
+async def test_every_message_that_moves_is_told_of_by_its_id(
+    lab: Any, client: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "cmemu.mpfdm")
+    await client.post("MP_HinvEndpoint", hardware(client.smsid, "alone"), message_id="{alone}")
+    await lab.until(lambda: lab.nothing_held())
+    await lab.inboxes.stop()
+    for number in range(3):
+        await client.post(
+            "MP_HinvEndpoint", hardware(client.smsid, str(number)), message_id=f"{{together-{number}}}"
+        )
+    await lab.inboxes.start()
+    await lab.until(lambda: lab.nothing_held())
+    for message_id in "alone", *(f"together-{number}" for number in range(3)):
+        await lab.until(lambda message_id=message_id: f"message_id='{{{message_id}}}'" in caplog.text)
 
 
 @pytest.mark.proves("reports.repeated_ids")
