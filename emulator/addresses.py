@@ -13,6 +13,8 @@ import socket
 from emulator.settings import ClusterAddress, RoleAddress
 from emulator.topology import PlacedRole, Topology
 
+_given: set[tuple[str, int]] = set()
+
 
 def assign_addresses(topology: Topology) -> tuple[RoleAddress, ...]:
     """Choose host and a free port for every role, before any of them starts."""
@@ -62,10 +64,17 @@ def own_hosts(count: int) -> list[str]:
 
 
 def free_port(host: str) -> int:
-    """A port of the host's that is free now."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
+    """A port of the host's that is free now, and that nobody in this process was given before.
+
+    Whoever is given one opens it later; the system itself might name it twice until then.
+    """
+    while True:
+        with socket.socket() as probe:
+            probe.bind((host, 0))
+            port = int(probe.getsockname()[1])
+        if (host, port) not in _given:
+            _given.add((host, port))
+            return port
 
 
 def _answers(host: str) -> bool:

@@ -43,7 +43,7 @@ class BreakableSite(ProbedSite):
             TopologyError: unknown target. FaultRefused: unknown fault, or not possible here.
         """
         roles = [r.name for r in self.topology.resolve(target)]
-        kind = outage(fault)
+        kind = outage(fault, of_computer=self.topology.is_computer(target))
         operation = self.history.invoke("operator", "break", target=target, fault=fault, roles=roles)
         done = await self._break_roles([name for name in roles if name not in self._broken], kind)
         operation.ok(done=done)

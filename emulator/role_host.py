@@ -39,7 +39,7 @@ class RoleHost(Protocol):
     async def resume(self) -> str: ...
     async def refuse(self) -> str: ...
     async def accept(self) -> str: ...
-    async def cut(self) -> str: ...
+    async def cut(self, *, outside: bool = False) -> str: ...
     async def mend(self) -> str: ...
     def clock_changed(self) -> None: ...
     async def caught_up(self) -> None: ...
@@ -57,11 +57,17 @@ class Networked:
     async def caught_up(self) -> None:
         """Return when the role knows of all that was done before, as far as it can be asked."""
 
-    async def cut(self) -> str:
+    async def cut(self, *, outside: bool = False) -> str:
+        """Cut its links: all, or those that leave its computer.
+
+        Raises:
+            FaultRefused: the site has no links.
+        """
         if not self.links:
             raise FaultRefused(f"partitioned: {self.address.name} has no links; start the site with links")
-        await asyncio.gather(*(link.cut(self.address.name) for link in self.links))
-        return f"{len(self.links)} links drop everything: {', '.join(str(k.arrow) for k in self.links)}"
+        links = [link for link in self.links if not (outside and link.inside)]
+        await asyncio.gather(*(link.cut(self.address.name) for link in links))
+        return f"{len(links)} links drop everything: {', '.join(str(k.arrow) for k in links)}"
 
     async def mend(self) -> str:
         await asyncio.gather(*(link.mend(self.address.name) for link in self.links))

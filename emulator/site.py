@@ -73,7 +73,7 @@ class Site(BreakableSite):
     ) -> None:
         """A site of this topology, not started yet.
 
-        ``links``: put a relay on every arrow between computers, so that it can be cut.
+        ``links``: put a relay on every arrow from one role to another, so that it can be cut.
         ``journal``: bytes of messages that each role keeps; 0 for none.
         ``log_dir``: where roles in processes of their own write the product's logs, a folder each; for those
         in this process, whoever runs it calls ``to_log_dir``.

@@ -85,6 +85,10 @@ class Topology:
         here = {role.kind for role in self.roles if role.computer == computer}
         return frozenset(here - {role.kind for role in self.roles if role.computer != computer})
 
+    def is_computer(self, target: str) -> bool:
+        """Whether this names a computer, and so everything on it as one."""
+        return target.lower() in (computer.name.lower() for computer in self.computers)
+
     def resolve(self, target: str) -> tuple[PlacedRole, ...]:
         """The roles that a computer's name, a role's name or a role's kind means.
 

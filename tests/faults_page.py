@@ -49,9 +49,11 @@ that can have the fault), a link `source -> target`, or for `disk_full` a client
 `observers`. A fault of links on a role is on every link that leads to it, except the observers', which
 are the harness's own eyes.
 
-Links exist in a site started with `Site(..., links=True)`: one TCP relay for every arrow between
-computers. Without links there is no relay in the path and no code of the fault layer runs. With links and
-no fault set, bytes are written on in the turn of the event loop in which they were read.
+Links exist in a site started with `Site(..., links=True)`: one TCP relay for every arrow from one role
+to another, within a computer too. A fault on a role parts or disturbs it from everybody; a fault on a
+computer leaves alone what its roles say to each other. Without links there is no relay in the path and no
+code of the fault layer runs. With links and no fault set, bytes are written on in the turn of the event
+loop in which they were read.
 
 Nothing can be looked into where no plain HTTP is spoken: on the way to the site database, and where
 clients speak TLS (a site in native mode). Faults of connections and bytes work there, selectors and

@@ -41,9 +41,22 @@ class Arrow:
 class Link:
     """Listens on an address of its own and relays every connection to the target's address."""
 
-    def __init__(self, arrow: Arrow, host: str, port: int, to: tuple[str, int], *, http: bool = True) -> None:
-        """``http``: requests and replies travel here; else bytes of which nothing is known."""
+    def __init__(
+        self,
+        arrow: Arrow,
+        host: str,
+        port: int,
+        to: tuple[str, int],
+        *,
+        http: bool = True,
+        inside: bool = False,
+    ) -> None:
+        """``http``: requests and replies travel here; else bytes of which nothing is known.
+
+        ``inside``: it leaves no computer.
+        """
         self.arrow = arrow
+        self.inside = inside
         self.host, self.port = host, port
         self.to = to
         self.http = http

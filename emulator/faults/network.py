@@ -1,7 +1,8 @@
-"""The network of a site: a link for every arrow between computers, so that each can be cut.
+"""The network of a site: a link for every arrow, so that each can be cut.
 
-Roles of one computer need no network between them. Whoever is no role (clients, administrators,
-observers) stands on a computer of its own.
+Roles of one computer speak to each other there: a firewall on it can part them as well, and only the
+loss of the computer's own connection leaves what is inside it alone. Whoever is no role (clients,
+administrators, observers) stands on a computer of its own.
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ class Network:
                 known.get(str(arrow)) or free_port(target.host),
                 _at(arrow, target),
                 http=target.kind not in DATABASES and not _over_tls(arrow, target),
+                inside=self._inside(arrow),
             )
             for arrow, target in self._arrows()
         }
@@ -67,6 +69,10 @@ class Network:
     def _arrows(self) -> Iterable[tuple[Arrow, RoleAddress]]:
         for arrow in arrows_between(self._roles.values()):
             yield arrow, self._roles[arrow.target]
+
+    def _inside(self, arrow: Arrow) -> bool:
+        source = self._roles.get(arrow.source)
+        return source is not None and source.computer == self._roles[arrow.target].computer
 
     @property
     def ports(self) -> dict[str, int]:
@@ -131,7 +137,7 @@ class Network:
 
 
 def arrows_between(roles: Iterable[Placed]) -> Iterator[Arrow]:
-    """Every arrow from one computer to another."""
+    """Every arrow of a site, also those that stay within a computer."""
     roles = tuple(roles)
     for source, kind in ARROWS:
         for target in (role for role in roles if role.kind == kind):
@@ -139,7 +145,7 @@ def arrows_between(roles: Iterable[Placed]) -> Iterator[Arrow]:
                 yield Arrow(source, target.name)
                 continue
             for role in roles:
-                if role.kind == source and role.computer != target.computer:
+                if role.kind == source:
                     yield Arrow(role.name, target.name)
 
 

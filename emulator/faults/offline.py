@@ -8,7 +8,7 @@ from pydantic import Field
 
 from emulator.errors import FaultRefused
 from emulator.faults.fault import Memory, RoleFault
-from emulator.faults.outage import OUTAGES
+from emulator.faults.outage import outage
 from emulator.faults.surroundings import Surroundings
 
 
@@ -23,7 +23,8 @@ class Offline(RoleFault):
         """
         if role in site.broken:
             raise FaultRefused(f"{self.kind}: {role} is away already ({site.broken[role]})")
-        return await site.take_away(role, OUTAGES[self.kind]())
+        whole = site.topology.is_computer(self.on)
+        return await site.take_away(role, outage(self.kind, of_computer=whole))
 
     async def lift(self, site: Surroundings, role: str, memory: Memory) -> str:
         if role not in site.broken:

@@ -22,7 +22,7 @@ class Breakable(Protocol):
     async def resume(self) -> str: ...
     async def refuse(self) -> str: ...
     async def accept(self) -> str: ...
-    async def cut(self) -> str: ...
+    async def cut(self, *, outside: bool = False) -> str: ...
     async def mend(self) -> str: ...
 
 
@@ -96,17 +96,24 @@ class Partitioned(Outage):
         return await host.mend()
 
 
+class ComputerPartitioned(Partitioned):
+    """As a whole: its roles still reach each other."""
+
+    async def apply(self, host: Breakable) -> str:
+        return await host.cut(outside=True)
+
+
 OUTAGES: dict[str, type[Outage]] = {cls.kind: cls for cls in (Stopped, Killed, Hung, Failing, Partitioned)}
 # The ways in which nobody answers: only waiting tells.
 SILENT = ("hung", "partitioned")
 
 
-def outage(kind: str) -> Outage:
-    """The outage of this name.
+def outage(kind: str, *, of_computer: bool = False) -> Outage:
+    """The outage of this name; ``of_computer``: of all roles of a computer, as one.
 
     Raises:
         FaultRefused: no outage has this name; the valid ones are listed.
     """
     if kind not in OUTAGES:
         raise FaultRefused(f"unknown fault {kind!r}; valid: {', '.join(OUTAGES)}")
-    return OUTAGES[kind]()
+    return ComputerPartitioned() if of_computer and kind == Partitioned.kind else OUTAGES[kind]()

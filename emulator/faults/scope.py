@@ -61,9 +61,10 @@ def _arrows(fault: WireFault, topology: Topology) -> tuple[Arrow, ...]:
         arrows = _named(fault, topology)
     else:
         roles = topology_roles(fault, fault.on, topology)
-        # Observers are the harness's own eyes: blinded only by name.
+        # Observers are the harness's own eyes: blinded only by name. A computer's network is what leaves it.
+        spared = {OBSERVERS, *(roles if topology.is_computer(fault.on) else ())}
         arrows = tuple(
-            a for a in arrows_between(topology.roles) if a.target in roles and a.source != OBSERVERS
+            a for a in arrows_between(topology.roles) if a.target in roles and a.source not in spared
         )
         if not arrows:
             raise FaultRefused(f"{fault.kind}: on: no link leads to {fault.on}; {_valid(topology)}")

@@ -1,4 +1,4 @@
-"""A site with links: every arrow between computers can be cut alone, and a role as a whole."""
+"""A site with links: every arrow can be cut alone, and a role or a computer as a whole."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def mp_list(site: Site) -> int:
         return reply.status
 
 
-def test_arrows_go_between_computers_only() -> None:
+def test_there_is_a_link_for_every_arrow_within_a_computer_too() -> None:
     def arrows(name: str) -> set[str]:
         return set(Network(assign_addresses(find_topology(name))).ports)
 
@@ -45,6 +45,11 @@ def test_arrows_go_between_computers_only() -> None:
         "clients -> distribution_point",
         "administrators -> site_server",
         "observers -> site_database",
+        "management_point -> site_database",
+        "management_point -> site_server",
+        "site_server -> site_database",
+        "site_server -> distribution_point",
+        "site_server -> management_point",
     }
     assert arrows("typical") == {
         "clients -> management_point",
@@ -54,6 +59,7 @@ def test_arrows_go_between_computers_only() -> None:
         "observers -> site_database",
         "management_point -> site_database",
         "management_point -> site_server",
+        "site_server -> site_database",
         "site_server -> distribution_point_1",
         "site_server -> distribution_point_2",
         "site_server -> management_point",
@@ -67,6 +73,31 @@ async def test_a_partitioned_role_is_away_and_comes_back(site: Site) -> None:
         assert await answering(site) == set(site.roles) - {role}
         await site.heal()
     assert await answering(site) == set(site.roles)
+
+
+async def test_a_role_is_parted_from_its_own_computer_and_a_computer_is_not_parted_within() -> None:
+    async with Site(find_topology("one-computer"), speed=60, links=True) as site:
+        inside = sorted(str(arrow) for arrow, link in site.network.links.items() if link.inside)  # type: ignore[union-attr]
+        assert len(inside) == 5
+
+        def cut() -> list[str]:
+            return sorted(str(arrow) for arrow, link in site.network.links.items() if link.cuts)  # type: ignore[union-attr]
+
+        await site.break_("site_database", "partitioned")
+        assert await mp_list(site) == 500
+        assert cut() == [
+            "management_point -> site_database", "observers -> site_database", "site_server -> site_database"
+        ]  # fmt: skip
+        await site.heal()
+        [computer] = site.topology.computers
+        fault = await site.set_fault({"kind": "partitioned", "on": computer.name})
+        assert not set(cut()) & set(inside)
+        assert len(cut()) == 4
+        await site.lift_fault(fault)
+        await site.break_(computer.name, "partitioned")
+        assert len(cut()) == 4
+        await site.heal()
+        assert not cut()
 
 
 async def test_the_management_point_cut_off_from_the_database_only(site: Site) -> None:

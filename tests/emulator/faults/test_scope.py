@@ -38,7 +38,18 @@ def scope(spec: dict[str, Any], clients: tuple[str, ...] = ()) -> Scope:
             {"kind": "reset", "on": "site_server"},
             ["administrators -> site_server", "management_point -> site_server"],
         ),
-        ({"kind": "reset", "on": "site_database"}, ["management_point -> site_database"]),  # no observers
+        (
+            {"kind": "reset", "on": "site_database"},
+            ["management_point -> site_database", "site_server -> site_database"],
+        ),  # no observers
+        (
+            {"kind": "reset", "on": "SITESRV"},
+            [
+                "administrators -> site_server",
+                "management_point -> site_database",
+                "management_point -> site_server",
+            ],
+        ),
         ({"kind": "latency", "on": "observers -> site_database"}, ["observers -> site_database"]),
         (
             {"kind": "http_error", "on": "SITESRV"},
@@ -65,7 +76,7 @@ def test_names_mean_roles_or_links(spec: dict[str, Any], where: list[str]) -> No
             {"kind": "reset", "on": "clients -> site_server"},
             "no link goes from clients to site_server; valid: ",
         ),
-        ({"kind": "reset", "on": "site_server -> site_database"}, "no link goes from site_server"),
+        ({"kind": "reset", "on": "site_database -> site_server"}, "no link goes from site_database"),
         (
             {"kind": "reset", "on": "MP1 -> SITESRV", "role": "MP1"},
             "role: no link of MP1 -> SITESRV leads to",
