@@ -127,7 +127,8 @@ class Clock:
 
     def time(self) -> float:
         """Site time in seconds since 1970, as this clock shows it."""
-        return self.timeline.time() + self.skew
+        state = self.timeline.state  # once: to see it may mean to ask the file system
+        return state.site_time(time.time()) + state.skew.get(self.who, 0.0)
 
     def now(self) -> datetime:
         """Site time, aware, UTC."""

@@ -18,6 +18,8 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import PydanticSerializationError, to_json
+
 from emulator.clock import Clock, real_time
 from emulator.errors import CannotStart
 from emulator.logs import get_logger
@@ -92,7 +94,7 @@ class MessageJournal:
         if self._size and self._size + len(kept) > self._share:
             self._turn()
         self.number += 1
-        line = json.dumps(
+        line = _line(
             {
                 "number": self.number,
                 "role": self._role,
@@ -101,18 +103,16 @@ class MessageJournal:
                 "seconds": round(time.perf_counter() - began, 6),
                 **entry,
                 "body": [self._segment, self._body_size, len(kept), len(body)],
-            },
-            separators=(",", ":"),
+            }
         )
-        data = line.encode() + b"\n"
         try:
             if kept:  # first the body: whoever sees the line finds it
                 os.write(self._bodies, kept)
-            os.write(self._lines, data)
+            os.write(self._lines, line)
         except OSError as exc:  # a full disk costs the journal, and never the message
             self.log.warning("message not kept in the journal", reason=str(exc))
         self._body_size += len(kept)
-        self._size += len(kept) + len(data)
+        self._size += len(kept) + len(line)
 
     def _turn(self) -> None:
         lines, bodies = self._lines, self._bodies
@@ -127,6 +127,13 @@ class MessageJournal:
     def close(self) -> None:
         os.close(self._lines)
         os.close(self._bodies)
+
+
+def _line(entry: dict[str, Any]) -> bytes:
+    try:
+        return to_json(entry) + b"\n"
+    except PydanticSerializationError:  # a name that is no Unicode: only the slower one escapes that
+        return json.dumps(entry).encode() + b"\n"
 
 
 def segments(folder: Path) -> list[int]:

@@ -11,9 +11,11 @@ import asyncio
 import json
 import re
 import shutil
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 from emulator.errors import CannotStart, ConfigMgrError, ObjectConflict, ObjectNotFound
@@ -22,7 +24,7 @@ from emulator.site_database.schema import (
     create_database,
     database_exists,
     drop_database,
-    rename_database,
+    replace_database,
 )
 from emulator.spool import write_durably
 
@@ -138,21 +140,29 @@ class Snapshots:
             return snapshot
 
     async def _load(self, snapshot: Snapshot) -> None:
-        site, folder = self._site, self._folder / snapshot.name
+        site = self._site
         operation = site.history.invoke("operator", "load_snapshot", name=snapshot.name)
-        async with site.paused() as roles:
-            admin, database = _where(site)
-            fresh = f"{database}_fresh"
-            await drop_database(admin, fresh)
-            await create_database(admin, fresh, _kept_in(snapshot.name))
-            await drop_database(admin, database)
-            await rename_database(admin, fresh, database)
-            await asyncio.gather(
-                *(asyncio.to_thread(_replace, site.folder(role), folder / "roles" / role) for role in roles)
+        admin, database = _where(site)
+        fresh, old = f"{database}_fresh", f"{database}_old"
+        # The copy is made while roles still come to rest, and what was is dropped while they start again.
+        async with AsyncExitStack() as beside:
+            copied = await beside.enter_async_context(
+                _beside(_copy_database(admin, _kept_in(snapshot.name), fresh, old))
             )
-            if self._fleet and snapshot.clients:
-                await self._fleet.load(folder / "clients")
+            async with site.paused() as roles:
+                await copied
+                await replace_database(admin, database, fresh, old)
+                await beside.enter_async_context(_beside(drop_database(admin, old)))
+                await self._put_files_back(snapshot, roles)
         operation.ok()
+
+    async def _put_files_back(self, snapshot: Snapshot, roles: Sequence[str]) -> None:
+        site, folder = self._site, self._folder / snapshot.name
+        await asyncio.gather(
+            *(asyncio.to_thread(_replace, site.folder(role), folder / "roles" / role) for role in roles)
+        )
+        if self._fleet and snapshot.clients:
+            await self._fleet.load(folder / "clients")
 
     async def delete(self, name: str) -> None:
         """Forget one.
@@ -218,6 +228,24 @@ def _kept_in(name: str) -> str:
 def _where(site: Site) -> tuple[str, str]:
     """The maintenance database's DSN, and the name of the site's."""
     return site.maintenance_dsn, urlsplit(site.dsn).path.lstrip("/")
+
+
+@asynccontextmanager
+async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[asyncio.Task[None]]:
+    """Something is done while the block runs, and by its end; a block that fails gives it up."""
+    task = asyncio.create_task(work)
+    try:
+        yield task
+        await task
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def _copy_database(admin: str, kept: str, fresh: str, old: str) -> None:
+    for left_over in (fresh, old):  # from a load that was not finished
+        await drop_database(admin, left_over)
+    await create_database(admin, fresh, kept)
 
 
 def _copy(source: Path, target: Path) -> None:

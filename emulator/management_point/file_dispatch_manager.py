@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import logging
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -21,7 +22,7 @@ from emulator.errors import MalformedMessage, SiteServerUnavailable
 from emulator.logs import get_logger
 from emulator.management_point.outboxes import Outboxes
 from emulator.protocol.report_batch import MOST_BYTES, MOST_FILES, encode_batch
-from emulator.protocol.report_file import INBOX, SUFFIX, ReportKind
+from emulator.protocol.report_file import INBOX, SUFFIX, ReportKind, message_id_of
 from emulator.spool import SpoolEntry
 
 RETRY_SECONDS = 30.0  # of site time
@@ -120,7 +121,8 @@ class FileDispatchManager:
         """Bring one file over; False when it has to be tried again."""
         spool = self._outboxes.spools[kind]
         try:
-            await self._inbox_source.put(kind, entry.key, await asyncio.to_thread(entry.read))
+            content = await asyncio.to_thread(entry.read)
+            await self._inbox_source.put(kind, entry.key, content)
             spool.remove(entry)
         except MalformedMessage as exc:
             return self._set_aside(kind, entry, str(exc))
@@ -131,7 +133,7 @@ class FileDispatchManager:
             self._sleeps(kind, str(exc))
             return False
         else:
-            self.log.info("file moved to the site server", box=spool.folder.name, file=entry.path.name)
+            self._tell_moved([(entry, content)])
         return True
 
     async def dispatch_together(self, kind: ReportKind, entries: Sequence[SpoolEntry]) -> bool:
@@ -152,8 +154,20 @@ class FileDispatchManager:
             self._sleeps(kind, str(exc))
             return False
         else:
-            self.log.info("files moved to the site server", box=spool.folder.name, files=len(files))
+            self._tell_moved(files)
         return True
+
+    def _tell_moved(self, files: Sequence[tuple[SpoolEntry, bytes]]) -> None:
+        """A line a file, by which its message is followed from the client to the database."""
+        if not self.log.isEnabledFor(logging.INFO):
+            return  # a head is not read for nobody
+        for entry, content in files:
+            self.log.info(
+                "file moved to the site server",
+                box=entry.path.parent.name,
+                file=entry.path.name,
+                message_id=message_id_of(content),
+            )
 
     def _set_aside(self, kind: ReportKind, entry: SpoolEntry, reason: str) -> bool:
         try:

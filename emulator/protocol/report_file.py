@@ -103,6 +103,14 @@ def _kind_of_content(body_text: str) -> ReportKind | None:
     return None
 
 
+def message_id_of(data: bytes) -> str | None:
+    """The id of the message that a report file came in; None where its head cannot be read."""
+    try:
+        return str(json.loads(data.partition(b"\n")[0])["message_id"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class ReportFile:
     """One report with what the management point knows of it."""

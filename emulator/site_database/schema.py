@@ -59,10 +59,14 @@ async def create_database(admin_dsn: str, name: str, template: str | None = None
         # Copying files needs two checkpoints, which a busy server takes long for; the log does not.
         copied = f' TEMPLATE "{template}" STRATEGY wal_log' if template else ""
         if template:
-            await at.execute(
-                "SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity WHERE datname = $1", template
-            )
+            await _end_sessions(at, template)
         await at.execute(f'CREATE DATABASE "{name}"{copied}')
+
+
+async def _end_sessions(at: Any, database: str) -> None:
+    await at.execute(
+        "SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity WHERE datname = $1", database
+    )
 
 
 async def drop_database(admin_dsn: str, name: str) -> None:
@@ -75,14 +79,23 @@ async def drop_database(admin_dsn: str, name: str) -> None:
         await at.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
-async def rename_database(admin_dsn: str, name: str, new_name: str) -> None:
-    """Give a database another name; nobody may be connected to it.
+async def replace_database(admin_dsn: str, name: str, successor: str, old_name: str) -> None:
+    """Give ``successor`` the place and name of a database, which is ``old_name`` then; both or neither.
+
+    The sessions of the database are ended; who comes meanwhile waits, and finds no such database then.
 
     Raises:
         SiteDatabaseUnavailable: the server does not answer.
     """
     async with connection(admin_dsn) as at:
-        await at.execute(f'ALTER DATABASE "{name}" RENAME TO "{new_name}"')
+        # One message, so that nobody finds the time to come back between the end of sessions and the lock
+        # of the renaming; and one transaction, which a server that dies in it undoes.
+        await at.execute(
+            "BEGIN; SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity "
+            f"WHERE datname = '{name}'; "
+            f'ALTER DATABASE "{name}" RENAME TO "{old_name}"; '
+            f'ALTER DATABASE "{successor}" RENAME TO "{name}"; COMMIT'
+        )
 
 
 async def database_exists(admin_dsn: str, name: str) -> bool:

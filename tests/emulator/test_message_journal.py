@@ -20,7 +20,7 @@ def lines(folder: Path) -> list[dict[str, object]]:
     return [
         json.loads(line)
         for segment in segments(folder)
-        for line in (folder / f"{segment:08}{LINES}").read_text().splitlines()
+        for line in (folder / f"{segment:08}{LINES}").read_bytes().splitlines()
     ]
 
 
@@ -57,6 +57,14 @@ def test_a_body_that_would_fill_the_ring_is_cut_and_says_so(tmp_path: Path) -> N
     ring.record({}, b"x" * 5000, time.perf_counter())
     ring.close()
     assert lines(tmp_path)[0]["body"] == [1, 0, 1000, 5000]
+
+
+def test_a_name_that_is_no_unicode_is_written_down_all_the_same(tmp_path: Path) -> None:
+    ring = journal(tmp_path)
+    ring.record({"client": "PC\udcff01"}, b"", time.perf_counter())
+    ring.record({"client": "P\u00e7\u2028"}, b"", time.perf_counter())
+    ring.close()
+    assert [line["client"] for line in lines(tmp_path)] == ["PC\udcff01", "P\u00e7\u2028"]
 
 
 def test_numbers_go_on_after_a_restart_and_a_torn_line(tmp_path: Path) -> None:

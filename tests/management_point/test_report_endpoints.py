@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from emulator.management_point import outboxes
-from emulator.management_point.outboxes import OUTBOX
 from emulator.protocol.envelope import ContentKey, Encryption, seal_bytes
 from emulator.protocol.file_collection import collected_files
 from emulator.protocol.framing import CONTENT_TYPE, decode_multipart, encode_multipart
@@ -22,85 +21,16 @@ from emulator.protocol.report_file import INBOX, ReportFile, ReportKind
 from emulator.protocol.site_security import parse_mpcert
 from emulator.protocol.xml import decode_utf16
 from emulator.security import Security
-
-HEADER = (
-    "<ReportHeader><Identification><Machine><ClientInstalled>1</ClientInstalled><ClientType>1</ClientType>"
-    "<ClientID>{smsid}</ClientID><ClientVersion>4.00.6487.2000</ClientVersion><NetBIOSName>PC01</NetBIOSName>"
-    "<CodePage>437</CodePage><SystemDefaultLCID>1033</SystemDefaultLCID></Machine></Identification>"
-    "<ReportDetails><ReportContent>{content}</ReportContent><ReportType>Full</ReportType>"
-    "<Date>20090601080000.000000+000</Date><Version>1.0</Version><Format>1.0</Format></ReportDetails>"
-    "<InventoryAction><InventoryActionID>{{00000000-0000-0000-0000-00000000000{action}}}</InventoryActionID>"
-    "<Description>{description}</Description></InventoryAction></ReportHeader>"
+from tests.management_point.reports import (
+    REPORTS,
+    files,
+    hardware,
+    heartbeat,
+    idmif,
+    metering,
+    state,
+    status,
 )
-INSTANCE = (
-    '<Instance Class="{name}" Namespace="\\\\PC01\\root\\cimv2" Content="New">'
-    "<{name}><Name>{text}</Name></{name}></Instance>"
-)
-
-
-def report(smsid: str, action: int, description: str, name: str, text: str = "one") -> str:
-    header = HEADER.format(smsid=smsid, content="Inventory Data", action=action, description=description)
-    return f"<Report>{header}<ReportBody>{INSTANCE.format(name=name, text=text)}</ReportBody></Report>"
-
-
-def hardware(smsid: str, text: str = "one") -> str:
-    return report(smsid, 1, "Hardware", "Win32_LogicalDisk", text)
-
-
-def software(smsid: str) -> str:
-    return report(smsid, 2, "Software", "FileSystemFile")
-
-
-def heartbeat(smsid: str) -> str:
-    return report(smsid, 3, "Discovery", "CCM_DiscoveryData")
-
-
-def metering(smsid: str) -> str:
-    header = HEADER.format(smsid=smsid, content="Software Metering Data", action=0, description="Metering")
-    usage = (
-        '<HistoricalMeterData MeterDataID="{9D1A5F0C-3C2B-4E0B-9A54-0B7E6F1D2C3A}" UserName="LAB\\ann"'
-        ' StartTime="20090601080000.000000+000" EndTime="20090601090000.000000+000" Status="0"/>'
-    )
-    return f"<Report>{header}<ReportBody>{usage}</ReportBody></Report>"
-
-
-def state(smsid: str) -> str:
-    header = HEADER.format(smsid=smsid, content="State Message Data", action=0, description="State")
-    message = (
-        '<StateMessage MessageTime="20090601080000.000000+000" SerialNumber="17">'
-        '<Topic ID="x" Type="500" IDType="3" User="" UserSID=""/>'
-        '<State ID="2" Criticality="0"/><StateDetails/></StateMessage>'
-    )
-    return f"<Report>{header}<ReportBody>{message}</ReportBody></Report>"
-
-
-def status(smsid: str) -> str:
-    return (
-        '<Status SchemaVersion="1.0" CodePage="437" LocaleID="1033"><Type>SoftDistProgramStartedEvent</Type>'
-        f'<Properties><Property Name="ClientID">{smsid}</Property></Properties>'
-        '<Qualifiers><Qualifier Name="Time">20090601080000.000000+000</Qualifier></Qualifiers></Status>'
-    )
-
-
-def files(smsid: str) -> str:
-    return report(smsid, 0, "FileCollection", "CollectedFile").replace("Inventory Data", "FILECOLL")
-
-
-def idmif(smsid: str) -> str:
-    return report(smsid, 0, "IDMIF", "LAB_Modem").replace("Inventory Data", "IDMIF")
-
-
-REPORTS = [
-    pytest.param("MP_HinvEndpoint", hardware, ReportKind.HARDWARE_INVENTORY, id="hardware"),
-    pytest.param("MP_SinvEndpoint", software, ReportKind.SOFTWARE_INVENTORY, id="software"),
-    pytest.param("MP_DdrEndpoint", heartbeat, ReportKind.DISCOVERY, id="discovery"),
-    pytest.param("mp_ddrendpoint", heartbeat, ReportKind.DISCOVERY, id="discovery, other case"),
-    pytest.param("StatusReceiver", status, ReportKind.STATUS, id="status"),
-    pytest.param("MP_RelayEndpoint", metering, ReportKind.METERING, id="metering"),
-    pytest.param("MP_RelayEndpoint", state, ReportKind.STATE, id="state"),
-    pytest.param("MP_SinvCollFileEndpoint", files, ReportKind.FILE_COLLECTION, id="files"),
-    pytest.param("MP_RelayEndpoint", idmif, ReportKind.IDMIF, id="idmif"),
-]
 
 
 @pytest.mark.proves(
@@ -119,132 +49,6 @@ async def test_a_report_reaches_its_inbox(
     assert (file.kind, file.sender, file.payload) == (kind, client.smsid, make(client.smsid))
     assert lab.inboxes.authorizations == {"Bearer the site's secret"}
     await lab.until(lab.nothing_held)
-
-
-@pytest.mark.parametrize(("endpoint", "make", "kind"), REPORTS)
-async def test_without_a_site_server_reports_wait_and_survive_a_restart(
-    lab: Any, client: Any, endpoint: str, make: Any, kind: ReportKind
-) -> None:
-    await lab.inboxes.stop()
-    assert (await client.post(endpoint, make(client.smsid))).status == 200
-    assert len(lab.held(OUTBOX[kind])) == 1
-    await lab.restart()
-    assert len(lab.held(OUTBOX[kind])) == 1
-    await lab.inboxes.start()
-    await lab.until(lambda: lab.inboxes.taken)
-    assert lab.inboxes.payloads() == [make(client.smsid)]
-    await lab.until(lab.nothing_held)
-
-
-async def test_the_order_of_acceptance_is_the_order_of_arrival(lab: Any, client: Any) -> None:
-    await lab.inboxes.stop()
-    sent = [hardware(client.smsid, str(n)) for n in range(20)]
-    for n, text in enumerate(sent):
-        assert (await client.post("MP_HinvEndpoint", text)).status == 200
-        if n == 10:
-            await lab.restart()
-    await lab.inboxes.start()
-    await lab.until(lambda: len(lab.inboxes.taken) == 20)
-    assert lab.inboxes.payloads() == sent
-
-
-async def test_a_backlog_travels_together_and_a_bad_file_stops_nobody(lab: Any, client: Any) -> None:
-    await lab.inboxes.stop()
-    sent = [hardware(client.smsid, f"number {n}") for n in range(30)]
-    for text in sent:
-        await client.post("MP_HinvEndpoint", text)
-    lab.inboxes.unwanted = "number 17"
-    await lab.inboxes.start()
-    await lab.until(lambda: len(lab.inboxes.taken) == 29)
-    assert lab.inboxes.payloads() == [text for text in sent if "number 17" not in text]
-    assert len(list((lab.settings.data / "outboxes/hinv.box/rejected").glob("*.reason.txt"))) == 1
-    lab.inboxes.unwanted, lab.inboxes.taken = "", []
-    await lab.inboxes.stop()
-    for text in sent:
-        await client.post("MP_HinvEndpoint", text + " ")
-    await lab.inboxes.start()
-    await lab.until(lambda: len(lab.inboxes.taken) == 30)
-    assert max(lab.inboxes.together) > 20
-
-
-@pytest.mark.proves("reports.repeated_ids")
-async def test_the_same_message_twice_is_one_file(lab: Any, client: Any) -> None:
-    await lab.inboxes.stop()
-    body = encode_message(client.message("MP_HinvEndpoint", hardware(client.smsid)), client.signer)
-    assert [(await lab.send(body)).status for _ in range(3)] == [200, 200, 200]
-    assert len(lab.held("hinv.box")) == 1
-
-
-@pytest.mark.proves("reports.repeated_ids")
-async def test_another_payload_under_the_same_id_is_another_report(lab: Any, client: Any) -> None:
-    # Public clients use one constant id for every message.
-    await lab.inboxes.stop()
-    for text in "one", "two":
-        await client.post("MP_HinvEndpoint", hardware(client.smsid, text), message_id="{same}")
-    assert len(lab.held("hinv.box")) == 2
-
-
-@pytest.mark.parametrize("answer", [500, 503, 507, 401, 404])
-async def test_an_inbox_that_cannot_take_a_file_gets_it_later(lab: Any, client: Any, answer: int) -> None:
-    lab.inboxes.status = answer
-    await client.post("MP_HinvEndpoint", hardware(client.smsid))
-    await lab.until(lambda: lab.inboxes.tries > 2)
-    assert len(lab.held("hinv.box")) == 1
-    lab.inboxes.status = 201
-    await lab.until(lambda: lab.inboxes.taken)
-    await lab.until(lab.nothing_held)
-
-
-async def test_a_rejected_file_is_set_aside_and_blocks_nobody(lab: Any, client: Any) -> None:
-    lab.inboxes.status = 400
-    await client.post("MP_HinvEndpoint", hardware(client.smsid, "bad"))
-    rejected = lab.settings.data / "outboxes" / "hinv.box" / "rejected"
-    await lab.until(lambda: rejected.exists() and len(list(rejected.iterdir())) == 2)
-    lab.inboxes.status = 201
-    await client.post("MP_HinvEndpoint", hardware(client.smsid, "good"))
-    await lab.until(lambda: lab.inboxes.taken)
-    assert lab.inboxes.payloads() == [hardware(client.smsid, "good")]
-    reason = next(rejected.glob("*.reason.txt")).read_text()
-    assert "as the test says" in reason
-
-
-async def test_a_file_somebody_took_away_blocks_nobody(lab: Any, client: Any) -> None:
-    await lab.inboxes.stop()
-    for text in "one", "two":
-        await client.post("MP_HinvEndpoint", hardware(client.smsid, text))
-    lab.held("hinv.box")[0].unlink()
-    await lab.inboxes.start()
-    await lab.until(lambda: lab.inboxes.taken)
-    assert lab.inboxes.payloads() == [hardware(client.smsid, "two")]
-
-
-async def test_one_outbox_does_not_wait_for_another(
-    lab: Any, client: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    source = lab.role.file_dispatch_manager._inbox_source
-    put = source.put
-
-    async def without_hinv(kind: ReportKind, key: str, content: bytes) -> None:
-        if kind is ReportKind.HARDWARE_INVENTORY:
-            raise OSError("not this one")
-        await put(kind, key, content)
-
-    monkeypatch.setattr(source, "put", without_hinv)
-    await client.post("MP_HinvEndpoint", hardware(client.smsid))
-    await client.post("StatusReceiver", status(client.smsid))
-    await lab.until(lambda: lab.inboxes.taken)
-    assert lab.inboxes.payloads() == [status(client.smsid)]
-
-
-async def test_a_large_report_travels(lab: Any, client: Any) -> None:
-    await lab.restart(max_body=8_000_000)
-    text = hardware(client.smsid, "x" * 3_000_000)
-    assert (await client.post("MP_HinvEndpoint", text)).status == 200
-    await lab.until(lambda: lab.inboxes.taken)
-    assert lab.inboxes.payloads() == [text]
-
-
-# -- the database is away ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("endpoint", "make", "kind"), REPORTS)
@@ -601,12 +405,12 @@ async def test_a_report_sealed_for_the_management_point(closed: Any, client: Any
 async def test_what_is_sealed_is_checked_like_the_rest(closed: Any, client: Any, stranger: Any) -> None:
     certificate = parse_mpcert((await closed.get("/SMS_MP/.sms_aut?MPCERT")).body)
     message = client.message("MP_HinvEndpoint", hardware(client.smsid))
-    for signer, sealed_for, status in (
+    for signer, sealed_for, answer in (
         (stranger.signer, certificate, 403),  # a lie in an envelope
         (None, certificate, 403),
         (client.signer, client.signer.certificate, 400),  # an envelope for somebody else
     ):
-        assert (await closed.send(encode_message(message, signer, sealing(sealed_for)))).status == status
+        assert (await closed.send(encode_message(message, signer, sealing(sealed_for)))).status == answer
     body = encode_message(message, client.signer, lambda data: data)  # said to be sealed, and is not
     assert (await closed.send(body)).status == 400
     assert closed.nothing_held()

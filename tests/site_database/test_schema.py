@@ -1,12 +1,20 @@
 from __future__ import annotations
 
 import asyncio
+from urllib.parse import urlsplit
 
 import pytest
 
 from emulator.errors import CannotStart, SchemaVersionMismatch, SiteDatabaseUnavailable
 from emulator.site_database.database import SiteDatabase
-from emulator.site_database.schema import SCHEMA_VERSION, create_database, drop_database, ensure_schema
+from emulator.site_database.schema import (
+    SCHEMA_VERSION,
+    connection,
+    create_database,
+    drop_database,
+    ensure_schema,
+    replace_database,
+)
 from emulator.site_database.server import PostgresServer
 
 SITE = {"site_code": "S01", "site_name": "Test site", "server_name": "SITESRV"}
@@ -56,3 +64,34 @@ async def test_a_missing_database_and_a_missing_server_are_told_apart(postgres: 
         await ensure_schema(postgres.dsn("nowhere"), **SITE)
     with pytest.raises(SiteDatabaseUnavailable):
         await ensure_schema("postgresql://postgres@127.77.0.9:1/smsdb", **SITE)
+
+
+async def test_a_database_is_replaced_under_those_who_use_it(postgres: PostgresServer, site_dsn: str) -> None:
+    admin, name = postgres.dsn("postgres"), urlsplit(site_dsn).path.lstrip("/")
+
+    async def use_while_replaced() -> None:
+        async with connection(site_dsn) as user:
+            await replace_database(admin, name, "successor", "was")
+            await user.fetchval("SELECT 1")
+
+    await create_database(admin, "successor", template="smsdb")
+    async with connection(postgres.dsn("successor")) as at:
+        await at.execute("UPDATE SchemaVersion SET Version = 999")
+    try:
+        with pytest.raises(SiteDatabaseUnavailable, match="was lost"):
+            await use_while_replaced()
+        async with connection(site_dsn) as at:
+            assert await at.fetchval("SELECT Version FROM SchemaVersion") == 999
+    finally:
+        await drop_database(admin, "was")
+        await drop_database(admin, "successor")
+
+
+async def test_a_database_without_successor_stays_and_takes_sessions(
+    postgres: PostgresServer, site_dsn: str
+) -> None:
+    name = urlsplit(site_dsn).path.lstrip("/")
+    with pytest.raises(Exception, match="nobody"):
+        await replace_database(postgres.dsn("postgres"), name, "nobody", "was")
+    async with connection(site_dsn) as at:
+        assert await at.fetchval("SELECT Version FROM SchemaVersion") == SCHEMA_VERSION
