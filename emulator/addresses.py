@@ -24,7 +24,7 @@ def assign_addresses(topology: Topology) -> tuple[RoleAddress, ...]:
 
 def _address(role: PlacedRole, host: str, topology: Topology) -> RoleAddress:
     port = free_port(host)
-    https_port = free_port(host) if _speaks_tls(role, topology) else None
+    https_port = free_port(host) if speaks_tls(role, topology) else None
     for_clients = role.kind in ("management_point", "distribution_point")
     native = topology.security.mode == "native"
     return RoleAddress(
@@ -50,7 +50,7 @@ def join_clusters(topology: Topology, addresses: tuple[RoleAddress, ...]) -> tup
     return tuple(joined)
 
 
-def _speaks_tls(role: PlacedRole, topology: Topology) -> bool:
+def speaks_tls(role: PlacedRole, topology: Topology) -> bool:
     """The SMS Provider and distribution points always; a management point in native mode."""
     native = topology.security.mode == "native"
     return role.kind in ("site_server", "distribution_point") or (role.kind == "management_point" and native)

@@ -143,7 +143,7 @@ class Clock:
     # -- waiting for a time --------------------------------------------------------
 
     async def sleep(self, site_seconds: float, *, at_least: float = 0.0, at_most: float = math.inf) -> None:
-        """Sleep for a span of site time.
+        """Sleep for a span of site time, however wrong this clock is, or becomes meanwhile.
 
         The bounds are real seconds, and turned into site time when the sleep begins: a fast clock
         must not turn waiting into spinning, a slow one need not make everybody wait. A frozen
@@ -151,11 +151,20 @@ class Clock:
         """
         if not self.frozen:
             site_seconds = min(max(site_seconds, at_least * self.speed), at_most * self.speed)
-        await self.sleep_until(self.time() + max(site_seconds, 0.0))
+        await self.wait_for(site_seconds)
 
     async def sleep_until(self, due: float) -> None:
         """Sleep until this clock shows ``due`` (seconds since 1970): however it comes to show it."""
         await self.wait_until(due)
+
+    async def wait_for(self, site_seconds: float | None, event: asyncio.Event | None = None) -> bool:
+        """Wait for a span of site time to pass, or for the event; True: it has passed. None is no end.
+
+        A span is counted by nobody's clock on the wall: one that is put back holds up nothing that
+        was to happen in half a minute.
+        """
+        due = None if site_seconds is None else self.timeline.time() + max(site_seconds, 0.0)
+        return await self._wait(due, "", event)
 
     async def wait_until(self, due: float | None, event: asyncio.Event | None = None) -> bool:
         """Wait until this clock shows ``due``, or the event is set; True: the time has come.
@@ -163,14 +172,17 @@ class Clock:
         The way for whoever keeps a heap of due times: wait for the first of them, and for the
         event that says that another came before it. None is a time that never comes.
         """
+        return await self._wait(due, self.who, event)
+
+    async def _wait(self, due: float | None, who: str, event: asyncio.Event | None) -> bool:
         agenda = self.timeline.agenda
-        if due is not None and agenda.is_due(due, self.who):
+        if due is not None and agenda.is_due(due, who):
             await asyncio.sleep(0)  # who is late all the time must not keep the others from working
             return True
         with self.resting():
             try:
                 async with asyncio.timeout(None) as limit:
-                    with agenda.planned(due, self.who, lambda: _end(limit)):
+                    with agenda.planned(due, who, lambda: _end(limit)):
                         await (event or asyncio.Event()).wait()
             except TimeoutError:
                 return True

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TextIO, get_args
@@ -92,7 +92,7 @@ class History:
         self.events.append(event)
         if self._file:
             # One flushed line an event: a run that dies leaves all but its last words.
-            self._file.write(json.dumps(asdict(event), default=str) + "\n")
+            self._file.write(_line(event))
             self._file.flush()
         return event
 
@@ -100,6 +100,22 @@ class History:
         if self._file:
             self._file.close()
             self._file = None
+
+
+def _line(event: Event) -> str:
+    return json.dumps(asdict(event), default=str) + "\n"
+
+
+def write_history(path: Path, events: Iterable[Event]) -> None:
+    """Write a history whole, in the place of what the file held.
+
+    Raises:
+        OSError: the file cannot be written; it is as it was.
+    """
+    temporary = path.with_name(f"{path.name}.tmp")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.writelines(_line(event) for event in events)
+    temporary.replace(path)
 
 
 # -- reading what was written ------------------------------------------------------------

@@ -72,8 +72,7 @@ class Component(ABC):
                 due = await self._again()
 
     async def _wait(self, site_seconds: float | None) -> None:
-        due = None if site_seconds is None else self.clock.time() + site_seconds
-        await self.clock.wait_until(due, self._woken)
+        await self.clock.wait_for(site_seconds, self._woken)
 
     async def _again(self) -> float:
         await self.pause(self.retry_seconds)

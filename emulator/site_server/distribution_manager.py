@@ -253,9 +253,9 @@ class DistributionManager(Component):
     # -- small things --------------------------------------------------------------
 
     def _seconds_until(self, time: datetime | None) -> float:
-        """Never longer than one retry: the database may come from a run whose clock was ahead."""
+        """How long to wait for a retry; a time that is further off was written by a clock that was ahead."""
         waits = (time - self.clock.now()).total_seconds() if time else 0.0
-        return min(waits, self.retry.seconds)
+        return waits if waits <= self.retry.seconds else 0.0
 
     def _url_of(self, row: Record) -> str:
         """Where the site server reaches a distribution point; clients may reach it elsewhere."""

@@ -88,7 +88,10 @@ async def breaks_and_heals(lab: Lab) -> None:
     assert (await lab.ask("DELETE", f"/faults/{hung['id']}"))[0] == 200
     assert (await lab.ask("GET", "/health"))[0] == 200
     assert (await lab.ask("DELETE", "/faults/none"))[0] == 404
+    await lab.ask("POST", "/faults", {"kind": "database_read_only", "on": "site_database"})
+    await lab.ask("POST", "/roles/site_database/stop")
     assert (await lab.ask("POST", "/heal"))[0] == 200
+    assert not any(f["active"] for f in (await lab.ask("GET", "/faults"))[1]["faults"])
 
 
 async def turns_the_clock(lab: Lab) -> None:

@@ -155,6 +155,25 @@ async def test_a_skewed_clock_shows_and_waits_for_its_own_time(clock: Clock, tim
     assert clock.timeline.names == {"MP1", "DP1"}
 
 
+async def test_a_span_is_as_long_for_a_clock_that_is_put_right(clock: Clock, timeline: Timeline) -> None:
+    ahead = clock.of("MP1")
+    timeline.change(stopped(skew={"MP1": 86_400.0}))
+    sleeping, waiting = await asleep(ahead.sleep(30), ahead.wait_for(30))
+    timeline.change(stopped(START + 29))  # put right
+    await asyncio.sleep(0)
+    assert not sleeping.done()
+    timeline.change(stopped(START + 30))
+    await sleeping
+    assert await waiting
+    assert not await ahead.wait_for(None, _set())
+
+
+def _set() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
 async def test_who_is_at_work_rests_only_where_it_waits(clock: Clock, timeline: Timeline) -> None:
     done, goes_on = asyncio.Event(), asyncio.Event()
 

@@ -8,7 +8,7 @@ import pytest
 
 from emulator.clock import Clock, ClockSettings
 from emulator.errors import MalformedHistory
-from emulator.history import Event, History, Phase, merge, read_history
+from emulator.history import Event, History, Phase, merge, read_history, write_history
 
 
 def test_an_operation_is_joined_by_its_number(tmp_path: Path) -> None:
@@ -129,3 +129,16 @@ def test_histories_of_several_writers_become_one_in_the_order_of_real_time() -> 
 def test_a_clock_that_is_set_back_does_not_turn_a_writers_own_order_round() -> None:
     one = [at(0, 10.0, "a0", phase="invoke"), at(1, 3.0, "a0", 0, "ok")]
     assert [e.what for e in merge(one, [at(0, 5.0, "b0")])] == ["b0", "a0", "a0"]
+
+
+def test_a_history_is_written_whole_in_the_place_of_another(tmp_path: Path) -> None:
+    one, other = History(Clock()), History(Clock())
+    operation = one.invoke("PC01", "register")
+    other.note("PC02", "client_started")
+    operation.ok()
+    path = tmp_path / "run.jsonl"
+    path.write_text("something else\n")
+    merged = merge(one.events, other.events)
+    write_history(path, merged)
+    assert read_history(path) == merged
+    assert list(tmp_path.iterdir()) == [path]

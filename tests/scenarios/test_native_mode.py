@@ -115,7 +115,8 @@ async def test_who_makes_clients_enrols_them(tmp_path: Path) -> None:
         for makers in population, clientele:
             await makers.prepare()
         try:
-            for client in await population.start("PC01"), await clientele.start("PC02"):
+            await population.start("PC01")
+            for client in population.alive["PC01"], await clientele.start("PC02"):
                 assert (await client.register()).registered
             before = population.alive["PC01"].smsid
             await population.kill("PC01")

@@ -131,3 +131,15 @@ async def test_a_notice_may_come_before_the_monitor_is_told_that_it_listens() ->
         await monitor.work()
     assert told == [True]
     assert not failed
+
+
+async def test_the_next_pass_is_made_when_it_is_due_although_the_clock_is_put_back() -> None:
+    component = Counting(100.0)
+    component.clock = component.clock.of("site_server")
+    timeline, right = component.clock.timeline, component.clock.settings
+    timeline.change(right.model_copy(update={"skew": {component.clock.who: 366 * 86_400.0}}))
+    async with running(component):
+        component.wake()
+        await component.reaches(1)
+        timeline.change(right)
+        await component.reaches(2)

@@ -159,6 +159,22 @@ async def test_one_that_is_down_is_retried_and_does_not_hold_up_the_other(
     assert (await reaches(administrator, 1, Status=3))["Attempts"] == 0
 
 
+async def test_a_retry_that_was_planned_by_a_clock_far_ahead_is_made_when_that_is_put_right(
+    start_site_server: Start, http: aiohttp.ClientSession, distribution_points: Points, source_folder: Path
+) -> None:
+    server = await start_site_server(speed=FAST, others=(distribution_points[0].address,))
+    timeline, right = server.clock.timeline, server.clock.settings
+    timeline.change(right.model_copy(update={"skew": {server.clock.who: 366 * 86_400.0}}))
+    administrator = Administrator(http, server.settings.role.url)
+    await until(lambda: administrator.all("SMS_SystemResourceList", filter="ServerName eq 'DP1'"))
+    await distribution_points[0].stop()
+    await distribute(administrator, source_folder, 1)
+    await reaches(administrator, 1, Status=4)
+    timeline.change(right)
+    await distribution_points[0].start()
+    await reaches(administrator, 1, Status=3)
+
+
 async def test_the_site_server_dies_in_a_transfer(
     start_site_server: Start, http: aiohttp.ClientSession, distribution_points: Points, source_folder: Path
 ) -> None:
