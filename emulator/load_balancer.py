@@ -35,6 +35,8 @@ class Member:
     host: str
     port: int
     inside: bool = True
+    tests: int = 0  # that were begun
+    heard: int = 0  # which of them was the last to say something
     writers: set[asyncio.StreamWriter] = field(default_factory=set)  # both ends of its connections
 
 
@@ -99,10 +101,14 @@ class LoadBalancer:
             await asyncio.sleep(HEARTBEAT)
 
     async def _test(self, member: Member) -> None:
-        inside = False
+        member.tests += 1
+        number, inside = member.tests, False
         with suppress(OSError, TimeoutError):
             async with asyncio.timeout(SILENCE):
                 inside = await _answers(member)
+        if number < member.heard:
+            return  # it was begun before one that has ended, and says what was then
+        member.heard = number
         if inside != member.inside:
             member.inside = inside
             self._changed(member.name, inside)

@@ -22,6 +22,7 @@ class Server:
         self.name, self.host, self.port = name, host, free_port(host)
         self.status = b"200"
         self.silent = False  # reads, and never answers
+        self.asked_in_vain = asyncio.Event()
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -45,6 +46,7 @@ class Server:
         try:
             while line := await reader.readline():
                 if self.silent:
+                    self.asked_in_vain.set()
                     continue
                 test = line.startswith(b"GET ")
                 writer.write(b"HTTP/1.1 " + self.status + b" x\r\n" if test else self.name.encode() + b"\n")
@@ -152,6 +154,20 @@ async def test_a_silent_member_leaves_and_its_connections_are_reset(
             assert await reader.read() == b""
     assert await cluster.met(client) == "two"
     writer.close()
+
+
+async def test_a_test_that_began_in_an_outage_says_nothing_of_the_time_after_it(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emulator.load_balancer.SILENCE", 1.0)
+    server = cluster.servers["one"]
+    server.silent = True
+    old = asyncio.create_task(cluster.balancer.converge())
+    await server.asked_in_vain.wait()
+    server.silent = False
+    await cluster.balancer.converge()
+    await old
+    assert cluster.changes == []
 
 
 async def test_a_member_that_has_just_gone_costs_no_connection(cluster: Cluster) -> None:
