@@ -23,6 +23,7 @@ class Server:
         self.status = b"200"
         self.silent = False  # reads, and never answers
         self.asked_in_vain = asyncio.Event()
+        self.in_vain: set[asyncio.Task[None]] = set()  # those who serve whoever asked in vain
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -47,6 +48,7 @@ class Server:
             while line := await reader.readline():
                 if self.silent:
                     self.asked_in_vain.set()
+                    self.in_vain.add(asyncio.current_task())  # type: ignore[arg-type]
                     continue
                 test = line.startswith(b"GET ")
                 writer.write(b"HTTP/1.1 " + self.status + b" x\r\n" if test else self.name.encode() + b"\n")
@@ -163,9 +165,10 @@ async def test_a_test_that_began_in_an_outage_says_nothing_of_the_time_after_it(
     server = cluster.servers["one"]
     server.silent = True
     old = asyncio.create_task(cluster.balancer.converge())
-    await server.asked_in_vain.wait()
+    await server.asked_in_vain.wait()  # by this test, or by the heart's
     server.silent = False
     await cluster.balancer.converge()
+    await asyncio.wait(server.in_vain)  # given up by who asked
     await old
     assert cluster.changes == []
 
