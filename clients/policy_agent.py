@@ -234,7 +234,7 @@ class PolicyAgent:
 
         Raises:
             ManagementPointUnavailable: it was not served (``status`` says how).
-            ContentHashMismatch: it is not the body that was assigned.
+            ContentHashMismatch: it is not the body that was assigned; all is asked for again next time.
             MalformedMessage: it is no policy.
         """
         # Braces of the id percent-encoded, the dot before the version as it is.
@@ -246,6 +246,8 @@ class PolicyAgent:
             assigned = self._store.assignments.get(policy.policy_id)
             if assigned is not None and assigned.policy == policy:
                 if assigned.policy_hash and assigned.policy_hash.upper() != digest:
+                    # One of the two is wrong. Were it the assignment, no update would ever bring it again.
+                    self._store.forget_cookie()
                     raise ContentHashMismatch(
                         f"policy {policy.to_query()} hashes to {digest}, assigned was {assigned.policy_hash}"
                     )

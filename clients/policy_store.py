@@ -109,6 +109,11 @@ class PolicyStore:
         for policy_id in set(self.policies) - set(assignments):
             self._path(self.policies.pop(policy_id).policy).unlink(missing_ok=True)
 
+    def forget_cookie(self) -> None:
+        """The next request is for all assignments: what was told before need not be true."""
+        if self.cookie:
+            self._ledger.save(cookie="")
+
     def keep_body(self, policy: PolicyVersion, body: bytes) -> HeldPolicy:
         """Keep a downloaded body and put it in force instead of the older version's.
 

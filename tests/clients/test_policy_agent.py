@@ -85,6 +85,22 @@ async def test_a_body_that_is_not_the_assigned_one_is_refused(
     assert client.policy_agent.policies == {}
 
 
+async def test_an_assignment_that_was_wrong_is_asked_for_again(
+    client: SimulatedClient, site: FakeSite, make_client: MakeClient
+) -> None:
+    policy, content = site.advertise()
+    right, body = site.mp.assigned[policy.policy_id]
+    site.mp.assigned[policy.policy_id] = (replace(right, policy_hash="SHA256:" + "0" * 64), body)
+    await client.policy_agent.request_assignments()
+    site.mp.assigned[policy.policy_id], site.mp.changes = (right, body), []  # nothing has changed, it says
+    assert (await client.policy_agent.download_bodies()).failed
+    client.abandon()
+    again = make_client()
+    assert (await again.policy_agent.request_assignments()).reply_type == "Full"
+    assert (await again.policy_agent.download_bodies()).downloaded == (policy,)
+    assert again.policy_agent.policies[policy.policy_id].content == content
+
+
 async def test_a_new_version_rules_when_its_body_is_here(client: SimulatedClient, site: FakeSite) -> None:
     site.advertise(policy_version="1.00", program_name="Old")
     await refresh(client)
