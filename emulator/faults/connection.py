@@ -232,7 +232,7 @@ class Side(asyncio.Protocol):
         return True  # half closed: the other direction goes on
 
     def write(self, data: bytes) -> None:
-        if self.transport:
+        if self.transport and not self.transport.is_closing():  # it has gone: that is told a moment later
             self.transport.write(data)
 
     def write_eof(self) -> None:
