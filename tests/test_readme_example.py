@@ -24,9 +24,12 @@ PATIENCE = 900.0  # seconds for one command: an empty cache, a slow mirror, a bu
 
 
 def example() -> str:
-    """The Python block of README's section about tests."""
+    """The Python block of README's section about tests, which also tells what it takes to run it."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     section = readme.partition("\n## In your tests\n")[2].partition("\n## ")[0]
+    assert f"pip install 'configmgr-emulator[{EXTRA}]'" in section
+    for line in CONFIGURATION.splitlines():
+        assert line in section
     (code,) = re.findall(r"^```python\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
     return str(code)
 
