@@ -1,4 +1,4 @@
-"""Routes, classes and methods as public clients call them."""
+"""Classes, methods and refusals as public clients meet them."""
 
 from __future__ import annotations
 
@@ -18,188 +18,7 @@ from emulator.site_server import policy_publication
 from emulator.site_server.policy_publication import Source
 from emulator.site_server.site_server import SiteServer
 from tests.site_server.lab import Administrator, add_system, until
-from tests.site_server.reporting import SMSID, ddr, event
-
-HUNTED = (
-    "Active,Client,DistinguishedName,FullDomainName,IPAddresses,\n        LastLogonUserDomain,"
-    "LastLogonUserName,Name,"
-    "OperatingSystemNameandVersion,PrimaryGroupID,\n        ResourceId,ResourceNames,SID,SMSInstalledSites,"
-    "SMSUniqueIdentifier"
-)
-
-
-# -- resources -------------------------------------------------------------------------
-
-
-@pytest.mark.proves("adminservice.system")
-async def test_a_discovered_system(administrator: Administrator, site_server: SiteServer) -> None:
-    told = {
-        "NetbiosName": "PC1",
-        "Name": "PC1",
-        "IPAddresses": "10.0.0.7, fe80::1",
-        "LastLogonUserName": "alice",
-        "LastLogonUserDomain": "LAB",
-        "FullDomainName": "LAB.TEST",
-        "DistinguishedName": "CN=PC1,DC=lab,DC=test",
-        "PrimaryGroupID": "515",
-        "SID": "S-1-5-21-1-1104",
-        "SMSInstalledSites": "S01",
-    }
-    report = ddr(told)
-    await site_server.inboxes.put(report.kind, report.key, report.to_bytes())
-    (found,) = await until(
-        lambda: administrator.all("SMS_R_System", filter="LastLogonUsername eq 'ALICE' ", select=HUNTED)
-    )
-    assert list(found) == [name.strip() for name in HUNTED.split(",")]
-    assert found["IPAddresses"] == ["10.0.0.7", "fe80::1"]
-    assert (found["FullDomainName"], found["LastLogonUserDomain"]) == ("LAB.TEST", "LAB")
-    assert (found["PrimaryGroupID"], found["SID"]) == (515, "S-1-5-21-1-1104")
-    assert (found["SMSInstalledSites"], found["SMSUniqueIdentifier"]) == (["S01"], SMSID)
-    one = await administrator.one(f"SMS_R_System({found['ResourceId']})")
-    assert one["@odata.etag"] == f"ResourceId={found['ResourceId']}"
-    assert one["__LAZYPROPERTIES"] == []
-
-
-@pytest.mark.proves("adminservice.user", "adminservice.user-machine-relationship")
-async def test_users_of_the_domain_and_their_computers(
-    administrator: Administrator, site_server: SiteServer
-) -> None:
-    (alice,) = await administrator.all("SMS_R_User", filter="UserName eq 'alice' ")
-    assert alice["UniqueUserName"] == "LAB\\alice"
-    assert alice["UserPrincipalName"] == "alice@lab.test"
-    assert {one["UserName"] for one in await administrator.all("SMS_R_User")} == {
-        "administrator",
-        "second",
-        "alice",
-    }  # the computer's account is no user
-    resource = await add_system(site_server.database, "PC1", User_Name0="Alice", User_Domain0="lab")
-    (related,) = await administrator.all(
-        "SMS_UserMachineRelationship", filter="endswith(UniqueUsername,'alice') "
-    )
-    assert related["ResourceID"] == resource
-    assert related["RelationshipResourceID"] == alice["ResourceId"]
-    assert (related["ResourceName"], related["IsActive"]) == ("PC1", True)
-
-
-# -- collections -----------------------------------------------------------------------
-
-
-@pytest.mark.proves("adminservice.collection", "adminservice.collection-member", "adminservice.res-coll")
-async def test_a_collection_and_its_members(administrator: Administrator, site_server: SiteServer) -> None:
-    names = "CollectionID,CollectionType,IsBuiltIn,LimitToCollectionName,MemberClassName,MemberCount,Name"
-    (all_systems,) = await administrator.all("SMS_Collection", select=names)
-    assert all_systems["IsBuiltIn"] is True
-    assert all_systems["MemberClassName"] == "SMS_CM_RES_COLL_SMS00001"
-    resource = await add_system(site_server.database, "PC1")
-    made = await administrator.new(
-        "SMS_Collection", Name="c", LimitToCollectionID="SMS00001", CollectionType=2, Comment=""
-    )
-    assert (made["LimitToCollectionName"], made["IsBuiltIn"]) == ("All Systems", False)
-    identity = made["CollectionID"]
-    rule = {
-        "@odata.type": "#AdminService.SMS_CollectionRuleDirect",
-        "ResourceClassName": "SMS_R_System",
-        "RuleName": "r",
-        "ResourceID": resource,
-    }
-    for address in (f"SMS_Collection('{identity}')", f"SMS_Collection/{identity}"):
-        status, _ = await administrator.ask(
-            "POST", f"{address}/AdminService.AddMembershipRule", {"collectionRule": rule}
-        )
-        assert status == 201
-    wanted = f"CollectionID eq '{identity}'"
-    for of_class in ("SMS_FullCollectionMembership", "SMS_CollectionMember_a"):
-        (member,) = await until(lambda of_class=of_class: administrator.all(of_class, filter=wanted))
-        assert (member["ResourceID"], member["Name"]) == (resource, "PC1")
-    (member,) = await administrator.all(f"sms_cm_res_coll_{identity}")
-    assert (member["ResourceID"], member["IsDirect"]) == (resource, True)
-    assert await administrator.all(f"SMS_CM_RES_COLL_{identity}", filter="Name eq 'PC2'") == []
-    status, answer = await administrator.ask("GET", f"SMS_Collection/{identity}")
-    assert (status, answer["value"][0]["Name"]) == (200, "c")
-    assert answer["value"][0]["__LAZYPROPERTIES"] == ["CollectionRules"]
-    assert (await administrator.ask("GET", "SMS_CM_RES_COLL_S01FFFFF"))[0] == 404
-    assert (await administrator.ask("DELETE", f"SMS_Collection/{identity}"))[0] == 204
-
-
-@pytest.mark.proves("adminservice.collection-methods")
-async def test_several_rules_at_once(administrator: Administrator, site_server: SiteServer) -> None:
-    await add_system(site_server.database, "PC1")
-    made = await administrator.new("SMS_Collection", Name="c")
-    key = f"SMS_Collection('{made['CollectionID']}')"
-    good = {"RuleName": "a", "QueryExpression": "select * from SMS_R_System where Name = 'PC1'"}
-    bad = {"RuleName": "b", "QueryExpression": "select * from SMS_R_User"}
-    call = f"{key}/AdminService.AddMembershipRules"
-    assert (await administrator.ask("POST", call, {"collectionRules": [good, bad]}))[0] == 400
-    assert (await administrator.one(key))["CollectionRules"] == []
-    assert (await administrator.ask("POST", call, {"collectionRules": [good]}))[0] == 201
-
-    async def counted() -> bool:
-        status, answer = await administrator.ask("POST", f"{key}/AdminService.GetNumResults")
-        return (status, answer["Result"]) == (201, 1)
-
-    await until(counted)
-    call = f"{key}/AdminService.DeleteMembershipRules"
-    assert (await administrator.ask("POST", call, {"collectionRules": [good]}))[0] == 201
-    assert (await administrator.ask("POST", call, {"collectionRules": [good]}))[0] == 404
-    for rule, expected in ((good, True), (bad, False)):
-        body = {"WQLQuery": rule["QueryExpression"]}
-        status, answer = await administrator.ask("POST", "SMS_CollectionRuleQuery.ValidateQuery", body)
-        assert (status, answer["ReturnValue"], "Reason" in answer) == (201, expected, not expected)
-
-
-@pytest.mark.proves("adminservice.schedule-methods")
-async def test_schedules_are_converted_both_ways(administrator: Administrator) -> None:
-    tokens = [
-        {"@odata.type": "#AdminService.SMS_ST_NonRecurring", "StartTime": "2026-01-01T00:10:00Z"},
-        {
-            "@odata.type": "#AdminService.SMS_ST_RecurInterval",
-            "StartTime": "2026-01-01T00:10:00Z",
-            "DaySpan": 1,
-            "HourSpan": 2,
-            "MinuteSpan": 3,
-        },
-    ]
-    status, written = await administrator.ask(
-        "POST", "SMS_ScheduleMethods.WriteToString", {"TokenData": tokens}
-    )
-    assert (status, len(written["StringData"])) == (201, 32)
-    body = {"StringData": written["StringData"]}
-    status, read = await administrator.ask("POST", "SMS_ScheduleMethods.ReadFromString", body)
-    assert (status, read["TokenData"]) == (201, tokens)
-    body = {"StringData": "123"}
-    assert (await administrator.ask("POST", "SMS_ScheduleMethods.ReadFromString", body))[0] == 400
-
-
-@pytest.mark.parametrize(
-    ("more", "named"),
-    [({"CollectionType": 1}, "CollectionType"), ({"LimitToCollectionID": "S0100001"}, "SMS00001")],
-)
-async def test_collections_that_nobody_would_evaluate(
-    administrator: Administrator, more: dict[str, Any], named: str
-) -> None:
-    status, refused = await administrator.ask("POST", "SMS_Collection", {"Name": "c"} | more)
-    assert (status, named in refused["error"]["message"]) == (400, True)
-
-
-@pytest.mark.proves("adminservice.approve-clients")
-async def test_clients_are_approved(administrator: Administrator, site_server: SiteServer) -> None:
-    db = site_server.database
-    resource = await add_system(db, "PC1")
-    await db.execute(
-        "INSERT INTO ClientKeyData (SMSID, MachineID, SigningCertificate, Thumbprint, ApprovalStatus,"
-        " RegisteredAt) VALUES ('GUID:1', $1, 'x', 'T', 0, now())",
-        resource,
-    )
-    body = {"ResourceIds": [resource, 5], "Approved": True}
-    status, answer = await administrator.ask("POST", "SMS_Collection.ApproveClients", body)
-    assert (status, answer["Changed"]) == (201, [resource])
-    assert await db.fetchval("SELECT ApprovalStatus FROM ClientKeyData") == 1
-    body = {"ResourceIds": [resource], "Approved": False}
-    assert (await administrator.ask("POST", "sms_collection.approveclients", body))[0] == 201
-    assert await db.fetchval("SELECT ApprovalStatus FROM ClientKeyData") == 0
-    body = {"ResourceIds": ["x"]}
-    assert (await administrator.ask("POST", "SMS_Collection.ApproveClients", body))[0] == 400
-
+from tests.site_server.reporting import SMSID, event
 
 # -- classes that are read -------------------------------------------------------------
 
@@ -458,63 +277,7 @@ async def test_an_operation_is_kept(administrator: Administrator) -> None:
         assert status == 400
 
 
-# -- applications ----------------------------------------------------------------------
-
-DIGEST = """<?xml version="1.0" encoding="utf-16"?>
-<AppMgmtDigest xmlns="http://schemas.microsoft.com/SystemCenterConfigurationManager/2009/AppMgmtDigest">
- <Application AuthoringScopeId="ScopeId_1" LogicalName="Application_2" Version="1">
-  <DisplayInfo DefaultLanguage="en-US"><Info Language="en-US"><Title>calc</Title></Info></DisplayInfo>
- </Application>
- <DeploymentType AuthoringScopeId="ScopeId_1" LogicalName="DeploymentType_3" Version="1">
-  <Installer Technology="Script"><ExecutionContext>User</ExecutionContext></Installer>
- </DeploymentType>
-</AppMgmtDigest>"""
-
-
-@pytest.mark.proves("adminservice.application", "adminservice.application-assignment")
-async def test_an_application_is_made_deployed_and_taken_back(administrator: Administrator) -> None:
-    made = await administrator.new("SMS_Application", SDMPackageXML=DIGEST, IsHidden=True)
-    identity = made["CI_ID"]
-    (listed,) = await administrator.all("SMS_Application", filter="LocalizedDisplayName eq 'calc'")
-    assert listed["CI_UniqueID"] == "ScopeId_1/Application_2/1"
-    assert (listed["IsHidden"], listed["IsDeployed"], listed["ExecutionContext"]) == (True, False, 1)
-    assert "SDMPackageXML" not in listed
-    assert (await administrator.one(f"SMS_Application({identity})"))["SDMPackageXML"] == DIGEST
-    deployment = {
-        "ApplicationName": "calc",
-        "AssignmentName": "calc_Install",
-        "AssignmentAction": 2,
-        "AssignedCIs": [identity],
-        "CollectionName": "All Systems",
-        "EnforcementDeadline": "2026-11-23T12:00:00Z",
-        "NotifyUser": False,
-        "SuppressReboot": 0,
-        "SourceSite": "S01",
-        "TargetCollectionID": "SMS00001",
-        "UseGMTTimes": True,
-    }
-    assigned = await administrator.new("SMS_ApplicationAssignment", **deployment)
-    assert assigned["AssignedCIs"] == [identity]
-    (found,) = await administrator.all("SMS_ApplicationAssignment", filter="AssignmentName eq 'calc_Install'")
-    assert (found["CollectionName"], found["AssignmentAction"], found["NotifyUser"]) == (
-        "All Systems",
-        2,
-        False,
-    )
-    selected = (
-        "ApplicationName,AssignedCI_UniqueID,AssignedCIs,AssignmentName,CollectionName,Enabled,NotifyUser"
-    )
-    (narrow,) = await administrator.all("SMS_ApplicationAssignment", select=selected)
-    assert ",".join(narrow) == selected
-
-    address = f"SMS_Application({identity})"
-    assert (await administrator.ask("DELETE", address))[0] == 409  # deployed
-    assert (await administrator.ask("DELETE", f"SMS_ApplicationAssignment/{found['AssignmentID']}"))[0] == 204
-    assert (await administrator.ask("DELETE", address))[0] == 409  # not retired
-    status, _ = await administrator.ask("POST", f"{address}/AdminService.SetIsExpired", {"Expired": True})
-    assert status == 201
-    assert (await administrator.ask("DELETE", address))[0] == 204
-    assert await administrator.all("SMS_Application") == []
+# -- status codes and errors -----------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -547,9 +310,6 @@ async def test_what_is_refused(
 ) -> None:
     status, refused = await administrator.ask("POST", of_class, body)
     assert (status, named in refused["error"]["message"]) == (400, True), refused
-
-
-# -- status codes and errors -----------------------------------------------------------
 
 
 @pytest.mark.proves("adminservice.errors")
