@@ -63,7 +63,7 @@ class Project:
         assert made.returncode == 0, made.stderr
 
     def pip(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return self.run("-m", "pip", "--quiet", "--retries", "1", *arguments)
+        return self.run("-m", "pip", "--quiet", "--timeout", "30", *arguments)
 
     def write(self, code: str) -> None:
         (self.folder / "pyproject.toml").write_text(CONFIGURATION, encoding="utf-8")
