@@ -62,11 +62,16 @@ class Networked:
 
         Raises:
             FaultRefused: the site has no links.
+            OSError: one of them cannot be cut; none is, then.
         """
         if not self.links:
             raise FaultRefused(f"partitioned: {self.address.name} has no links; start the site with links")
         links = [link for link in self.links if not (outside and link.inside)]
-        await asyncio.gather(*(link.cut(self.address.name) for link in links))
+        name = self.address.name
+        results = await asyncio.gather(*(link.cut(name) for link in links), return_exceptions=True)
+        if errors := [result for result in results if result is not None]:
+            await self.mend()
+            raise errors[0]
         return f"{len(links)} links drop everything: {', '.join(str(k.arrow) for k in links)}"
 
     async def mend(self) -> str:

@@ -89,13 +89,21 @@ class Link:
         return frozenset().union(*self.cuts.values())
 
     async def cut(self, by: str, directions: frozenset[Direction] = BOTH) -> None:
-        """Drop everything that travels here in these directions, from now on."""
+        """Drop everything that travels here in these directions, from now on.
+
+        Raises:
+            OSError: the port was lost to somebody else; nothing is cut.
+        """
         async with self._turn:
-            first = not self.cuts
-            self.cuts[by] = directions
-            if first:
+            if not self.cuts:
                 await self._close_door()
-                self._fill_queue()
+                try:
+                    self._fill_queue()
+                except OSError:
+                    self._empty_queue()
+                    await self.start()
+                    raise
+            self.cuts[by] = directions
             self._silence()
 
     async def mend(self, by: str) -> None:
@@ -132,12 +140,15 @@ class Link:
             self._server = None
 
     def _fill_queue(self) -> None:
-        listener = socket.socket()
+        """Listen, and have the only place in the queue taken: whoever comes now hears nothing."""
+        listener, taken = socket.socket(), socket.socket()
+        self._full = [taken, listener]
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((self.host, self.port))
         listener.listen(0)
-        taken = socket.create_connection((self.host, self.port), timeout=1.0)
-        self._full = [taken, listener]
+        # Not waited for: if somebody was quicker the place is taken by him, and this one hears nothing.
+        taken.setblocking(False)
+        taken.connect_ex((self.host, self.port))
 
     def _empty_queue(self) -> None:
         for each in self._full:

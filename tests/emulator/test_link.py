@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import random
 import socket
@@ -104,6 +105,60 @@ async def test_who_knocks_at_a_cut_link_waits(link: Link) -> None:
             await knock(link)
     await link.mend("test")
     _, writer = await knock(link)
+    writer.close()
+
+
+class Crowded(socket.socket):
+    """A listener before which somebody stands already when it opens."""
+
+    def listen(self, backlog: int = 0) -> None:  # type: ignore[override]
+        super().listen(backlog)
+        self.stranger = socket.create_connection(self.getsockname(), timeout=1.0)
+
+    def close(self) -> None:
+        if hasattr(self, "stranger"):
+            self.stranger.close()
+        super().close()
+
+
+async def test_a_link_is_cut_though_somebody_knocks_in_that_moment(
+    link: Link, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(socket, "socket", Crowded)
+        await link.cut("a test")
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(PATIENCE):
+            await knock(link)
+    await link.mend("a test")
+    reader, writer = await knock(link)
+    writer.write(b"word")
+    assert await reader.readexactly(4) == b"word"
+    writer.close()
+
+
+class Late(socket.socket):
+    """The first to be bound finds its port taken."""
+
+    late = 0
+
+    def bind(self, address: object) -> None:
+        if Late.late:
+            Late.late -= 1
+            raise OSError(errno.EADDRINUSE, "in use")
+        super().bind(address)  # type: ignore[arg-type]
+
+
+async def test_a_link_whose_port_was_lost_is_not_cut(link: Link, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(Late, "late", 1)
+        patch.setattr(socket, "socket", Late)
+        with pytest.raises(OSError, match="in use"):
+            await link.cut("a test")
+    assert not link.cuts
+    reader, writer = await knock(link)
+    writer.write(b"word")
+    assert await reader.readexactly(4) == b"word"
     writer.close()
 
 

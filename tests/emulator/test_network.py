@@ -100,6 +100,24 @@ async def test_a_role_is_parted_from_its_own_computer_and_a_computer_is_not_part
         assert not cut()
 
 
+async def test_a_role_with_a_link_that_cannot_be_cut_is_not_half_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def refuse(by: str) -> None:
+        raise OSError("the port was lost")
+
+    async with Site(find_topology("four-computers"), speed=60, links=True) as site:
+        assert site.network
+        links = site.network.of("management_point")
+        with monkeypatch.context() as patch:
+            patch.setattr(links[-1], "cut", refuse)
+            with pytest.raises(OSError, match="the port was lost"):
+                await site.break_("management_point", "partitioned")
+        assert not site.broken
+        assert not any(link.cuts for link in links)
+        assert await answering(site) == set(site.roles)
+
+
 async def test_the_management_point_cut_off_from_the_database_only(site: Site) -> None:
     assert await mp_list(site) == 200
     done = await site.cut("management_point", "site_database")
