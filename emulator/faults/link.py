@@ -1,4 +1,4 @@
-"""A link: one arrow between two parts of a site on different computers, as a relay that can be cut.
+"""A link: one arrow between two parts of a site, as a relay that can be cut.
 
 A cut link behaves like a network that drops packets: connect attempts time out, open connections
 go silent, and when it is mended they go on with the byte they had come to. Nothing that a
@@ -11,18 +11,21 @@ Other faults act on what passes (``wire_fault.py``); while none is set, bytes ar
 were read.
 
 While it is cut the relay's port has a queue of one, and that one place is taken: the kernel then drops
-whoever knocks, which is what makes connect attempts time out and not be refused or accepted.
+whoever knocks, which is what makes connect attempts time out and not be refused or accepted. It is the same
+socket all the time: a port that is let go of for a moment may be held by a process that is just being
+started, with a copy of all that its parent had open.
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 
-from emulator.faults.connection import Connection
+from emulator.faults.connection import RESET, Connection
 from emulator.faults.wire_fault import Direction, Planned
-from emulator.listening import stop_accepting
+from emulator.listening import BACKLOG, listening_socket, stop_accepting
 
 BOTH: frozenset[Direction] = frozenset(("requests", "replies"))
 
@@ -63,22 +66,25 @@ class Link:
         self.cuts: dict[str, frozenset[Direction]] = {}  # who cut it; it is mended when no cut is left
         self.faults: list[Planned] = []  # in the order in which they were set
         self.connections: set[Connection] = set()
-        self._server: asyncio.Server | None = None
-        self._full: list[socket.socket] = []
+        self._port: socket.socket | None = None  # ours from start to stop
+        self._server: asyncio.Server | None = None  # while it is not cut
+        self._taken: socket.socket | None = None  # has the one place in the queue, while it is
         # A role's partition and a cut by hand may come together: they take the port one after the other.
         self._turn = asyncio.Lock()
 
     async def start(self) -> None:
         """Raises OSError when the port is taken."""
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: Connection(self).near, self.host, self.port, backlog=1024, reuse_address=True
-        )
+        self._port = listening_socket(self.host, self.port)
+        self._port.setblocking(False)
+        await self._open_door()
 
     async def stop(self) -> None:
         """Leave the port and drop every connection."""
         await self._close_door()
-        self._empty_queue()
+        if self._port:
+            self._empty_queue()
+            self._port.close()
+            self._port = None
         for connection in list(self.connections):
             connection.reset()
         await asyncio.sleep(0)  # aborted transports close in the next turn of the loop
@@ -89,21 +95,13 @@ class Link:
         return frozenset().union(*self.cuts.values())
 
     async def cut(self, by: str, directions: frozenset[Direction] = BOTH) -> None:
-        """Drop everything that travels here in these directions, from now on.
-
-        Raises:
-            OSError: the port was lost to somebody else; nothing is cut.
-        """
+        """Drop everything that travels here in these directions, from now on."""
         async with self._turn:
-            if not self.cuts:
-                await self._close_door()
-                try:
-                    self._fill_queue()
-                except OSError:
-                    self._empty_queue()
-                    await self.start()
-                    raise
+            first = not self.cuts
             self.cuts[by] = directions
+            if first:
+                await self._close_door()
+                self._fill_queue()
             self._silence()
 
     async def mend(self, by: str) -> None:
@@ -113,7 +111,7 @@ class Link:
                 return
             if not self.cuts:
                 self._empty_queue()
-                await self.start()
+                await self._open_door()
             self._silence()
 
     def _silence(self) -> None:
@@ -132,6 +130,12 @@ class Link:
         if planned in self.faults:
             self.faults.remove(planned)
 
+    async def _open_door(self) -> None:
+        assert self._port
+        self._server = await asyncio.get_running_loop().create_server(
+            lambda: Connection(self).near, sock=self._port.dup(), backlog=BACKLOG
+        )
+
     async def _close_door(self) -> None:
         if self._server:
             await stop_accepting(self._server.sockets)
@@ -140,17 +144,22 @@ class Link:
             self._server = None
 
     def _fill_queue(self) -> None:
-        """Listen, and have the only place in the queue taken: whoever comes now hears nothing."""
-        listener, taken = socket.socket(), socket.socket()
-        self._full = [taken, listener]
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((self.host, self.port))
-        listener.listen(0)
+        """Make the queue a single place, and have that taken: whoever comes now hears nothing."""
+        assert self._port
+        self._port.listen(0)
         # Not waited for: if somebody was quicker the place is taken by him, and this one hears nothing.
-        taken.setblocking(False)
-        taken.connect_ex((self.host, self.port))
+        self._taken = socket.socket()
+        self._taken.setblocking(False)
+        self._taken.connect_ex((self.host, self.port))
 
     def _empty_queue(self) -> None:
-        for each in self._full:
-            each.close()
-        self._full = []
+        """Reset whoever stands in it."""
+        assert self._port
+        if self._taken:
+            self._taken.close()
+            self._taken = None
+        with suppress(OSError):  # until nobody is left
+            while True:
+                waiting, _ = self._port.accept()
+                waiting.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+                waiting.close()
