@@ -15,7 +15,7 @@ from clients.download import ContentRequest, Download
 from clients.journal import Journal
 from clients.location_services import LocationServices
 from clients.settings import ClientSettings
-from clients.transport import Transport
+from clients.transport import Transport, seen
 from emulator.errors import (
     ContentHashMismatch,
     DistributionPointUnavailable,
@@ -104,9 +104,16 @@ class ContentAccess:
             CacheTooSmall, CacheFull: there is no room for it.
             ManagementPointUnavailable: nobody says where it is.
             NoContentLocation: it is nowhere.
-            DistributionPointUnavailable: every place failed; what has arrived is kept.
+            DistributionPointUnavailable: every place failed, or the disk did; what has arrived is kept.
             ContentHashMismatch: what arrived is not what the policy announced; it is thrown away.
         """
+        try:
+            return await self._obtain(policy)
+        except OSError as exc:
+            # A full disk passes as an outage does, wherever in the work it is met: it is tried again.
+            raise DistributionPointUnavailable(f"the content cannot be kept: {seen(exc)}") from exc
+
+    async def _obtain(self, policy: SoftwareDistributionPolicy) -> CachedPackage:
         key = content_key(policy)
         async with self._locks.setdefault(key, asyncio.Lock()):
             cached = await self.verified(policy)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,23 @@ async def test_a_package_arrives_whole(
     assert (package.folder / "data" / "big file.bin").stat().st_size == 20_000
     assert [r.status for r in client.content_access.requests] == [200, 200]
     assert client.content_access.progress("S0100001") == (package.size, package.size)
+
+
+@pytest.mark.parametrize("full", ["clients.download.write_durably", "clients.content_access.hash_folder"])
+async def test_a_disk_that_is_full_for_a_while_is_waited_for_like_an_outage(
+    client: SimulatedClient,
+    policy: SoftwareDistributionPolicy,
+    monkeypatch: pytest.MonkeyPatch,
+    full: str,
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(full, refuse)
+        with pytest.raises(DistributionPointUnavailable, match=r"cannot be kept: .*No space left on device"):
+            await client.content_access.download(policy)
+    assert (await client.content_access.download(policy)).source_hash == policy.source_hash
 
 
 async def test_what_is_cached_is_not_asked_for(
