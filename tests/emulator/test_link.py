@@ -67,6 +67,16 @@ async def knock(link: Link) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]
     return await asyncio.open_connection(link.host, link.port)
 
 
+async def answers(link: Link) -> bool:
+    """Whether what is said on a new connection comes back."""
+    reader, writer = await knock(link)
+    writer.write(b"word")
+    try:
+        return await reader.readexactly(4) == b"word"
+    finally:
+        writer.close()
+
+
 async def silent(reader: asyncio.StreamReader) -> bool:
     try:
         async with asyncio.timeout(PATIENCE):
@@ -115,10 +125,7 @@ async def test_a_link_is_cut_though_somebody_knocks_in_that_moment(link: Link) -
         async with asyncio.timeout(PATIENCE):
             await knock(link)
     await link.mend("a test")
-    reader, writer = await knock(link)
-    writer.write(b"word")
-    assert await reader.readexactly(4) == b"word"
-    writer.close()
+    assert await answers(link)
     stranger.close()
 
 
@@ -133,10 +140,7 @@ async def test_a_link_is_cut_and_mended_while_a_process_is_being_started(link: L
     finally:
         for each in inherited:
             os.close(each)
-    reader, writer = await knock(link)
-    writer.write(b"word")
-    assert await reader.readexactly(4) == b"word"
-    writer.close()
+    assert await answers(link)
 
 
 async def test_an_open_connection_goes_silent_and_then_goes_on(link: Link, echo: Echo) -> None:
@@ -206,7 +210,4 @@ async def test_who_cuts_while_another_mends_finds_the_port_free(link: Link, turn
         async with asyncio.timeout(PATIENCE):
             await knock(link)
     await link.mend("by hand")
-    reader, writer = await knock(link)
-    writer.write(b"hello")
-    assert await reader.readexactly(5) == b"hello"
-    writer.close()
+    assert await answers(link)
