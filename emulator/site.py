@@ -76,7 +76,7 @@ class Site(BreakableSite):
         ``links``: put a relay on every arrow from one role to another, so that it can be cut.
         ``journal``: bytes of messages that each role keeps; 0 for none.
         ``log_dir``: where roles in processes of their own write the product's logs, a folder each; for those
-        in this process, whoever runs it calls ``to_log_dir``.
+        in this process, whoever runs it holds ``logs_in``.
         ``postgres``: a server that several sites use one after the other; it can be broken like an own one,
         and runs again when the site has stopped.
         ``speed``: site seconds per real second; None: as the folder keeps it, 1 at first.
