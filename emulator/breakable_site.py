@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Self
 
-from emulator.errors import FaultRefused, SiteDatabaseUnavailable
+from emulator.errors import ConfigMgrError, FaultRefused, SiteDatabaseUnavailable
 from emulator.faults.fault_plan import FaultPlan, FaultStatus
 from emulator.faults.link import Link
 from emulator.faults.network import OUTSIDERS
@@ -97,6 +97,39 @@ class BreakableSite(ProbedSite):
             done[name] = await self.bring_back(name)
         await self._converge()
         operation.ok(done=done)
+        return done
+
+    async def heal_everything(self) -> dict[str, str]:
+        """Bring back every role, lift every fault, mend every link; each is tried, whatever else fails.
+
+        Roles come first: what ails one that is away cannot always be taken from it. And last: a fault may
+        have taken it away. Returns what was done to roles, faults and links.
+
+        Raises:
+            ConfigMgrError: what went wrong first.
+        """
+        done: dict[str, str] = {}
+        errors: list[ConfigMgrError] = []
+        for part in (self.heal, self._lift_what_is_set, self._mend_what_is_cut, self.heal):
+            try:
+                done |= await part()
+            except ConfigMgrError as exc:
+                errors.append(exc)
+        if errors:
+            raise errors[0]
+        return done
+
+    async def _lift_what_is_set(self) -> dict[str, str]:
+        found = [fault.id for fault in self.faults() if fault.active]
+        if found:
+            await self.lift_faults()
+        return dict.fromkeys(found, "lifted")
+
+    async def _mend_what_is_cut(self) -> dict[str, str]:
+        cut = [arrow for arrow, link in self.network.links.items() if link.cuts] if self.network else []
+        done: dict[str, str] = {}
+        for arrow in cut:
+            done |= await self.mend(arrow.source, arrow.target)
         return done
 
     async def set_fault(self, spec: Mapping[str, Any]) -> str:

@@ -127,9 +127,7 @@ class Control:
         return m.Done(done=await self._site.heal(target))
 
     async def heal(self) -> m.Done:
-        done = await self._site.heal()  # first: what ails a role that is away cannot always be taken from it
-        await self._site.lift_faults()
-        return m.Done(done=done)
+        return m.Done(done=await self._site.heal_everything())
 
     # -- time ----------------------------------------------------------------------------
 
