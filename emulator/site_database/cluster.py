@@ -6,6 +6,7 @@ is there, and that user gets a way through (search only) to this folder and to t
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import subprocess
@@ -40,26 +41,30 @@ class Cluster:
         """Every PostgreSQL process in the folder, orphans too."""
         return supervisor.processes_in(str(self.folder))
 
-    def prepare(self, *, from_elsewhere: bool = False) -> None:
+    async def prepare(self, *, from_elsewhere: bool = False) -> None:
         """Make it ready for a postmaster; ``from_elsewhere``: other machines may come in, with a password.
 
         Raises:
             CannotStart: it cannot be written, another server runs in it, or initdb failed.
         """
         try:
-            self.data.mkdir(parents=True, exist_ok=True)
-            if self.user:
-                for folder in (self.data.resolve(), programs().resolve()):
-                    for prefix in (folder, *folder.parents):
-                        if not prefix.stat().st_mode & 0o001:
-                            prefix.chmod(prefix.stat().st_mode & 0o7777 | 0o001)
-            self._clear_remains()
+            await asyncio.to_thread(self._make_way)
             if not self.folder.exists():
-                self._make()
+                await self._make()
             entry = HOST_BASED_AUTHENTICATION + (FROM_ELSEWHERE if from_elsewhere else "")
             (self.folder / "pg_hba.conf").write_text(entry, encoding="ascii")
         except OSError as exc:
             raise CannotStart(f"{self.data}: the folder cannot be written ({exc.strerror})") from exc
+
+    def _make_way(self) -> None:
+        """The folder above it is there and can be passed, and nobody is at work in it."""
+        self.data.mkdir(parents=True, exist_ok=True)
+        if self.user:
+            for folder in (self.data.resolve(), programs().resolve()):
+                for prefix in (folder, *folder.parents):
+                    if not prefix.stat().st_mode & 0o001:
+                        prefix.chmod(prefix.stat().st_mode & 0o7777 | 0o001)
+        self._clear_remains()
 
     def _clear_remains(self) -> None:
         """A crash leaves the postmaster's file, and may leave its children."""
@@ -83,8 +88,11 @@ class Cluster:
             return process.name() == "postgres" and process.cwd() == str(self.folder)
         return False
 
-    def _make(self) -> None:
-        """Make a cluster beside its place and move it there, so that a half-made one is never used."""
+    async def _make(self) -> None:
+        """Make a cluster beside its place and move it there, so that a half-made one is never used.
+
+        The program is started from the event loop's thread, for the same reason as the server itself.
+        """
         new = self.folder.with_name("pgdata.new")
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(mode=0o700)
@@ -94,15 +102,13 @@ class Cluster:
             as_user = {"user": self.user[0], "group": self.user[1], "extra_groups": []}
         # Nothing in it is worth a sync yet; C is the one locale every machine has.
         options = ["--no-sync", "--auth=trust", "--encoding=utf8", "--locale=C", "--username=postgres"]
-        done = subprocess.run(
-            [str(programs() / "initdb"), "-D", str(new), "--no-instructions", *options],
-            capture_output=True,
-            text=True,
-            check=False,
-            **as_user,
-        )
-        if done.returncode != 0:
-            raise CannotStart(f"initdb failed: {(done.stderr or done.stdout).strip()}")
+        making = await asyncio.create_subprocess_exec(
+            str(programs() / "initdb"), "-D", str(new), "--no-instructions", *options,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **as_user,
+        )  # fmt: skip
+        said, complained = await making.communicate()
+        if making.returncode != 0:
+            raise CannotStart(f"initdb failed: {(complained or said).decode(errors='replace').strip()}")
         new.rename(self.folder)
 
 

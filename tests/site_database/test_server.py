@@ -8,8 +8,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -84,6 +86,23 @@ async def test_another_object_goes_on_with_the_same_folder(server: PostgresServe
     await other.start()
     assert await kept(other) == [1]
     await other.stop()
+
+
+async def test_processes_are_started_from_the_loops_own_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Between fork and exec a child holds every open socket: meanwhile no role may come to open its port.
+    threads: list[int] = []
+
+    class Watched(subprocess.Popen[bytes]):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            threads.append(threading.get_ident())
+            super().__init__(*args, **kwargs)
+
+    monkeypatch.setattr(subprocess, "Popen", Watched)
+    with tempfile.TemporaryDirectory(prefix="cmemu-tests-") as folder:
+        server = PostgresServer(Path(folder) / "site_database", HOST, free_port(HOST))
+        await server.start()
+        await server.stop()
+    assert threads == [threading.get_ident()] * 2  # initdb, and the supervisor
 
 
 async def test_a_second_server_in_the_folder_is_refused(server: PostgresServer) -> None:
