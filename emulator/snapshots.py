@@ -1,8 +1,9 @@
 """Named snapshots of a whole site: its database, and every role's files.
 
 Taking and loading one needs a still site: the roles are stopped in order, PostgreSQL stays. The database is
-copied inside PostgreSQL, the folders beside the site's own. What happened stays: journals and logs are
-neither kept nor replaced, and the history goes on.
+copied inside PostgreSQL, the folders beside the site's own; of what was loaded last, or a reset goes back
+to, a copy lies ready. What happened stays: journals and logs are neither kept nor replaced, and the history
+goes on.
 """
 
 from __future__ import annotations
@@ -11,8 +12,7 @@ import asyncio
 import json
 import re
 import shutil
-from collections.abc import AsyncIterator, Coroutine, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -24,8 +24,8 @@ from emulator.site_database.schema import (
     create_database,
     database_exists,
     drop_database,
-    replace_database,
 )
+from emulator.site_database.spare import SpareDatabase
 from emulator.spool import write_durably
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ class Snapshots:
         self._fleet = fleet
         self._folder = site.data / "snapshots"
         self._lock = asyncio.Lock()
+        self._spare: SpareDatabase | None = None  # where the database is, a running site knows
 
     def list(self) -> list[Snapshot]:
         """Those that are there, by name; what is not whole is not listed."""
@@ -140,21 +141,20 @@ class Snapshots:
             return snapshot
 
     async def _load(self, snapshot: Snapshot) -> None:
-        site = self._site
+        site, kept = self._site, _kept_in(snapshot.name)
         operation = site.history.invoke("operator", "load_snapshot", name=snapshot.name)
-        admin, database = _where(site)
-        fresh, old = f"{database}_fresh", f"{database}_old"
-        # The copy is made while roles still come to rest, and what was is dropped while they start again.
-        async with AsyncExitStack() as beside:
-            copied = await beside.enter_async_context(
-                _beside(_copy_database(admin, _kept_in(snapshot.name), fresh, old))
-            )
-            async with site.paused() as roles:
-                await copied
-                await replace_database(admin, database, fresh, old)
-                await beside.enter_async_context(_beside(drop_database(admin, old)))
-                await self._put_files_back(snapshot, roles)
+        self._copies.prepare(kept)  # beside the roles that come to rest, if there is no copy yet
+        async with site.paused() as roles:
+            await self._copies.put_in_place(kept)
+            await self._put_files_back(snapshot, roles)
+        self._copies.prepare(kept)  # whoever goes back to it once does so again
         operation.ok()
+
+    @property
+    def _copies(self) -> SpareDatabase:
+        if self._spare is None:
+            self._spare = SpareDatabase(*_where(self._site))
+        return self._spare
 
     async def _put_files_back(self, snapshot: Snapshot, roles: Sequence[str]) -> None:
         site, folder = self._site, self._folder / snapshot.name
@@ -174,6 +174,7 @@ class Snapshots:
         async with self._lock:
             self._of(name)
             (self._folder / name / "snapshot.json").unlink()
+            await self._copies.forget(_kept_in(name))
             await drop_database(_where(self._site)[0], _kept_in(name))
             await asyncio.to_thread(shutil.rmtree, self._folder / name)
 
@@ -181,10 +182,21 @@ class Snapshots:
         """See that there is something to go back to: the site as it is now, if nothing was kept before."""
         if not (self._folder / INITIAL / "snapshot.json").exists():
             await self.save(INITIAL)
+        self._copies.prepare(_kept_in(INITIAL))
 
     async def reset(self) -> Snapshot:
         """Go back to what ``prepare_reset`` kept; raises as ``load``."""
         return await self.load(INITIAL)
+
+    async def settled(self) -> None:
+        """Return when no database is being copied for the next time: what breaks one should not meet that."""
+        if self._spare:
+            await self._spare.settled()
+
+    async def close(self) -> None:
+        """End what is done beside; the snapshots stay."""
+        if self._spare:
+            await self._spare.close()
 
     # -- checks ------------------------------------------------------------------------
 
@@ -228,24 +240,6 @@ def _kept_in(name: str) -> str:
 def _where(site: Site) -> tuple[str, str]:
     """The maintenance database's DSN, and the name of the site's."""
     return site.maintenance_dsn, urlsplit(site.dsn).path.lstrip("/")
-
-
-@asynccontextmanager
-async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[asyncio.Task[None]]:
-    """Something is done while the block runs, and by its end; a block that fails gives it up."""
-    task = asyncio.create_task(work)
-    try:
-        yield task
-        await task
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-
-
-async def _copy_database(admin: str, kept: str, fresh: str, old: str) -> None:
-    for left_over in (fresh, old):  # from a load that was not finished
-        await drop_database(admin, left_over)
-    await create_database(admin, fresh, kept)
 
 
 def _copy(source: Path, target: Path) -> None:

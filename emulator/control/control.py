@@ -103,6 +103,7 @@ class Control:
         return m.Faults(faults=views)
 
     async def set_fault(self, body: m.FaultTable) -> m.FaultId:
+        await self._snapshots.settled()
         return m.FaultId(id=await self._site.set_fault(body.model_dump()))
 
     async def lift_faults(self) -> m.Faults:
@@ -115,13 +116,17 @@ class Control:
         return m.Done(done=await self._site.lift_fault(fault))
 
     async def stop_role(self, target: str) -> m.Done:
-        return m.Done(done=await self._site.break_(target, "stopped"))
+        return m.Done(done=await self._break(target, "stopped"))
 
     async def kill_role(self, target: str) -> m.Done:
-        return m.Done(done=await self._site.break_(target, "killed"))
+        return m.Done(done=await self._break(target, "killed"))
 
     async def hang_role(self, target: str) -> m.Done:
-        return m.Done(done=await self._site.break_(target, "hung"))
+        return m.Done(done=await self._break(target, "hung"))
+
+    async def _break(self, target: str, fault: str) -> dict[str, str]:
+        await self._snapshots.settled()
+        return await self._site.break_(target, fault)
 
     async def heal_role(self, target: str) -> m.Done:
         return m.Done(done=await self._site.heal(target))
@@ -156,6 +161,10 @@ class Control:
     async def prepare(self) -> None:
         """Keep the site as it is now, to be reset to."""
         await self._snapshots.prepare_reset()
+
+    async def close(self) -> None:
+        """End what it does beside the site."""
+        await self._snapshots.close()
 
     async def reset(self) -> m.SnapshotView:
         return _view(await self._snapshots.reset())

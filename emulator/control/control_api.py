@@ -47,7 +47,11 @@ class ControlApi(OwnPort):
         app = web.Application(middlewares=[self._problems], client_max_size=MAX_BODY)
         for route in ROUTES:
             app.router.add_route(route.method, route.path, self._handler(route))
+        app.on_cleanup.append(self._close)
         return app
+
+    async def _close(self, _: web.Application) -> None:
+        await self._control.close()
 
     # -- one request -------------------------------------------------------------------
 
