@@ -16,6 +16,7 @@ from emulator.addresses import free_port
 from emulator.site_database.database import SiteDatabase
 from emulator.site_database.schema import create_database, drop_database, ensure_schema
 from emulator.site_database.server import PostgresServer
+from fixtures.shared_postgres import UNSYNCED
 
 SITE_CODE = "S01"
 _numbers = itertools.count(1)
@@ -30,7 +31,7 @@ def postgres() -> Iterator[PostgresServer]:
     """
     folder = Path(tempfile.mkdtemp(prefix="cmemu-tests-"))
     host = f"127.{100 + os.getpid() // 250 % 100}.{os.getpid() % 250 + 1}.2"
-    server = PostgresServer(folder / "site_database", host, free_port(host))
+    server = PostgresServer(folder / "site_database", host, free_port(host), UNSYNCED)
 
     async def open_template() -> None:
         await server.start()

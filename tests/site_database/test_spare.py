@@ -16,6 +16,7 @@ from emulator.errors import SiteDatabaseUnavailable
 from emulator.site_database.schema import connection, create_database, drop_database
 from emulator.site_database.server import DATABASE, PostgresServer
 from emulator.site_database.spare import SpareDatabase
+from fixtures.shared_postgres import UNSYNCED
 
 KEPT = ("kept_one", "kept_two")
 
@@ -24,7 +25,7 @@ KEPT = ("kept_one", "kept_two")
 def own_server() -> Iterator[PostgresServer]:
     folder = Path(tempfile.mkdtemp(prefix="cmemu-tests-"))
     (host,) = own_hosts(1)
-    server = PostgresServer(folder / "site_database", host, free_port(host))
+    server = PostgresServer(folder / "site_database", host, free_port(host), UNSYNCED)
     yield server
     asyncio.run(server.stop())
     shutil.rmtree(folder)
