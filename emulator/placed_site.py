@@ -21,7 +21,7 @@ from emulator.role_host import DatabaseHost, RoleHost
 from emulator.settings import DATABASES, RoleAddress, RoleSettings
 from emulator.site_clock import SiteClock
 from emulator.site_database.database import SiteDatabase
-from emulator.site_database.server import PostgresServer
+from emulator.site_database.server import MAINTENANCE, PostgresServer
 from emulator.topology import Topology
 
 PKI = "pki"  # the folder of the site's certificates, in the site's
@@ -57,17 +57,19 @@ class PlacedSite:
         address = self.roles[role]
         if self._given_dsn:
             return self._given_dsn
-        host = self._hosts[role]
-        assert isinstance(host, DatabaseHost)
-        dsn = host.server.dsn()
+        dsn = self.server_dsn(role)
         return self.network.dsn("observers", address, dsn) if self.network else dsn
 
     @property
     def maintenance_dsn(self) -> str:
         """Where PostgreSQL answers those who make and drop databases."""
-        host = self._hosts[self.only("site_database").name]
+        return self.server_dsn(self.only("site_database").name, MAINTENANCE)
+
+    def server_dsn(self, role: str, database: str | None = None) -> str:
+        """Where PostgreSQL itself answers, with no relay before it; another ``database`` than the site's."""
+        host = self._hosts[role]
         assert isinstance(host, DatabaseHost)
-        return host.server.dsn("postgres")
+        return host.server.dsn(database) if database else host.server.dsn()
 
     @property
     def _replicas(self) -> list[RoleAddress]:

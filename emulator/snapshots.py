@@ -15,7 +15,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 from emulator.errors import CannotStart, ConfigMgrError, ObjectConflict, ObjectNotFound

@@ -14,6 +14,7 @@ from emulator.faults.fault import Memory, RoleFault
 from emulator.faults.surroundings import Surroundings
 from emulator.role_host import DatabaseHost
 from emulator.site_database.disturbance import HeldSessions, set_read_only
+from emulator.site_database.server import MAINTENANCE
 
 _TASK, _HELD = "task", "held"
 AWAKE = ("stopped", "killed", "hung")  # how a database is broken that must not be woken by a slow one
@@ -24,17 +25,30 @@ class _OfDatabase(RoleFault):
 
     roles = ("site_database",)
 
+    def check(self, site: Surroundings, role: str) -> None:
+        """See that there is a database to act on.
+
+        Raises:
+            FaultRefused: it is away.
+        """
+        if role in site.broken:
+            raise FaultRefused(f"{self.kind}: {role} is away ({site.broken[role]})")
+
     def _database(self, site: Surroundings, role: str) -> DatabaseHost:
         """The role's host.
 
         Raises:
             FaultRefused: the database is away.
         """
-        if role in site.broken:
-            raise FaultRefused(f"{self.kind}: {role} is away ({site.broken[role]})")
+        self.check(site, role)
         host = site.host(role)
         assert isinstance(host, DatabaseHost)
         return host
+
+    def _present(self, site: Surroundings, role: str) -> str:
+        """Its DSN; raises as ``check``."""
+        self.check(site, role)
+        return site.server_dsn(role)
 
 
 class DatabaseReadOnly(_OfDatabase):
@@ -43,11 +57,11 @@ class DatabaseReadOnly(_OfDatabase):
     kind = "database_read_only"
 
     async def apply(self, site: Surroundings, role: str, memory: Memory) -> str:
-        ended = await set_read_only(self._database(site, role).server.dsn(), read_only=True)
+        ended = await set_read_only(self._present(site, role), read_only=True)
         return f"default_transaction_read_only is on; {ended} sessions were ended"
 
     async def lift(self, site: Surroundings, role: str, memory: Memory) -> str:
-        ended = await set_read_only(self._database(site, role).server.dsn(), read_only=False)
+        ended = await set_read_only(self._present(site, role), read_only=False)
         return f"default_transaction_read_only is reset; {ended} sessions were ended"
 
 
@@ -57,8 +71,8 @@ class DatabaseOutOfConnections(_OfDatabase):
     kind = "database_out_of_connections"
 
     async def apply(self, site: Surroundings, role: str, memory: Memory) -> str:
-        server = self._database(site, role).server
-        held = HeldSessions(server.dsn("postgres"), urlsplit(server.dsn()).path.lstrip("/"))
+        name = urlsplit(self._present(site, role)).path.lstrip("/")
+        held = HeldSessions(site.server_dsn(role, MAINTENANCE), name)
         count = await held.take()
         memory[_HELD] = held
         return f"{count} sessions are held: all there can be"

@@ -48,6 +48,13 @@ class RoleFault(Fault):
     # Whether nothing of it is left when the role has been stopped with its site.
     ends_with_site: ClassVar[bool] = False
 
+    def check(self, site: Surroundings, role: str) -> None:
+        """See, of every role before the first one has it, that the role can have it now.
+
+        Raises:
+            FaultRefused: it cannot.
+        """
+
     @abstractmethod
     async def apply(self, site: Surroundings, role: str, memory: Memory) -> str:
         """Do it to one role; returns what was really done.

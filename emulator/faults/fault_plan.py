@@ -115,6 +115,8 @@ class FaultPlan:
     async def _set_on_roles(self, entry: _Set, roles: tuple[str, ...]) -> dict[str, str]:
         fault = entry.fault
         assert isinstance(fault, RoleFault)
+        for role in roles:
+            fault.check(self._site, role)
         done: dict[str, str] = {}
         try:
             for role in roles:

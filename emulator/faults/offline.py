@@ -15,14 +15,21 @@ from emulator.faults.surroundings import Surroundings
 class Offline(RoleFault):
     """The role is away."""
 
+    def check(self, site: Surroundings, role: str) -> None:
+        """See that it is there.
+
+        Raises:
+            FaultRefused: it is away already.
+        """
+        if role in site.broken:
+            raise FaultRefused(f"{self.kind}: {role} is away already ({site.broken[role]})")
+
     async def apply(self, site: Surroundings, role: str, memory: Memory) -> str:
         """Take the role away.
 
         Raises:
-            FaultRefused: it is away already, or cannot be taken away in this manner here.
+            FaultRefused: it cannot be taken away in this manner here.
         """
-        if role in site.broken:
-            raise FaultRefused(f"{self.kind}: {role} is away already ({site.broken[role]})")
         whole = site.topology.is_computer(self.on)
         return await site.take_away(role, outage(self.kind, of_computer=whole))
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
 DATABASE = "smsdb"
+MAINTENANCE = "postgres"  # where databases are made and dropped
 START_SECONDS = 30.0  # a crashed server replays its log first
 STOP_SECONDS = 10.0
 
@@ -144,11 +145,11 @@ class PostgresServer:
 
     async def refuse_sessions(self) -> None:
         """PostgreSQL answers, but lets nobody into the site database; open sessions are ended."""
-        await _set_sessions(self.dsn("postgres"), DATABASE, allowed=False)
+        await _set_sessions(self.dsn(MAINTENANCE), DATABASE, allowed=False)
 
     async def accept_sessions(self) -> None:
         """Take ``refuse_sessions`` back."""
-        await _set_sessions(self.dsn("postgres"), DATABASE, allowed=True)
+        await _set_sessions(self.dsn(MAINTENANCE), DATABASE, allowed=True)
 
     async def ended(self) -> None:
         """Wait until it does not run any more, whoever ended it."""
@@ -208,7 +209,7 @@ class PostgresServer:
                     f"PostgreSQL cannot start on {place} ({self._last_words()}); see {self.log}"
                 )
             await asyncio.sleep(0.005)
-        async with _connected(self.dsn("postgres")) as connection:
+        async with _connected(self.dsn(MAINTENANCE)) as connection:
             if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", DATABASE):
                 await connection.execute(f'CREATE DATABASE "{DATABASE}"')
             if self._password is not None:
@@ -302,7 +303,7 @@ class ExternalServer:
     async def _set_sessions(self, *, allowed: bool) -> None:
         database = urlsplit(self._dsn).path.lstrip("/")
         try:
-            await _set_sessions(self.dsn("postgres"), database, allowed=allowed)
+            await _set_sessions(self.dsn(MAINTENANCE), database, allowed=allowed)
         except asyncpg.PostgresError as exc:
             raise FaultRefused(f"this PostgreSQL does not let us refuse sessions ({exc})") from exc
 
