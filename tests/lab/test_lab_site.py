@@ -11,9 +11,9 @@ import pytest
 from clients.client import SimulatedClient
 from clients.settings import ClientSettings
 from emulator.clock_file import FILE_NAME
-from emulator.errors import CannotStart, FaultRefused, SiteServerUnavailable
+from emulator.errors import CannotStart, FaultRefused
 from emulator.site_database.schema import ensure_schema
-from fixtures.administrator import Administrator
+from fixtures.administrator import AdministrationRefused, Administrator
 from fixtures.lab.engine import docker
 from fixtures.lab.lab_site import CLOCK_FOLDER, LabSite
 from fixtures.scenario.changes import SiteChanges
@@ -92,7 +92,7 @@ async def test_faults_are_set_on_containers(image: str, tmp_path: Path) -> None:
 
 async def _the_database_is_read_only(site: LabSite, administrator: Administrator) -> None:
     fault = await site.set_fault({"kind": "database_read_only", "on": "site_database"})
-    with pytest.raises(SiteServerUnavailable):
+    with pytest.raises(AdministrationRefused, match="read-only transaction"):
         await administrator.create_collection("Refused", [])
     await site.lift_fault(fault)
     await administrator.create_collection("Made", [])
