@@ -16,6 +16,7 @@ from emulator.addresses import free_port
 from emulator.site_database.database import SiteDatabase
 from emulator.site_database.schema import create_database, drop_database, ensure_schema
 from emulator.site_database.server import PostgresServer
+from fixtures.scratch import scratch_folder
 from fixtures.shared_postgres import UNSYNCED
 
 SITE_CODE = "S01"
@@ -29,7 +30,7 @@ def postgres() -> Iterator[PostgresServer]:
     On an address of its own, so that nobody else picks its port while a test has it stopped. Not
     in a tmp_path: as root its processes run as another user, who may not pass through there.
     """
-    folder = Path(tempfile.mkdtemp(prefix="cmemu-tests-"))
+    folder = Path(tempfile.mkdtemp(prefix="cmemu-tests-", dir=scratch_folder(1)))
     host = f"127.{100 + os.getpid() // 250 % 100}.{os.getpid() % 250 + 1}.2"
     server = PostgresServer(folder / "site_database", host, free_port(host), UNSYNCED)
 

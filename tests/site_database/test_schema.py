@@ -11,8 +11,10 @@ from emulator.site_database.schema import (
     SCHEMA_VERSION,
     connection,
     create_database,
+    database_exists,
     drop_database,
     ensure_schema,
+    renew_database,
     replace_database,
 )
 from emulator.site_database.server import PostgresServer
@@ -64,6 +66,18 @@ async def test_a_missing_database_and_a_missing_server_are_told_apart(postgres: 
         await ensure_schema(postgres.dsn("nowhere"), **SITE)
     with pytest.raises(SiteDatabaseUnavailable):
         await ensure_schema("postgresql://postgres@127.77.0.9:1/smsdb", **SITE)
+
+
+async def test_without_a_template_nothing_is_renewed(postgres: PostgresServer, site_dsn: str) -> None:
+    admin, name = postgres.dsn("postgres"), urlsplit(site_dsn).path.lstrip("/")
+    assert not await renew_database(admin, name, "no_such_template")
+    assert await database_exists(admin, name)
+    async with connection(site_dsn) as at:
+        await at.execute("CREATE TABLE left_over ()")
+    assert await renew_database(admin, name, "smsdb")
+    async with connection(site_dsn) as at:
+        assert await at.fetchval("SELECT to_regclass('left_over')") is None
+        assert await at.fetchval("SELECT Version FROM SchemaVersion") == SCHEMA_VERSION
 
 
 async def test_a_database_is_replaced_under_those_who_use_it(postgres: PostgresServer, site_dsn: str) -> None:
