@@ -1,15 +1,16 @@
 """A site's clock for several processes: one small file that each of them follows.
 
-The site replaces ``clock.json`` whole at each change. Who follows it looks at the file's
-signature each time it tells the time, so no process ever tells an old time: a killed role
-that is started again, and a frozen one that goes on, read what holds now. Only sleepers have to
-be woken: the site tells each role's process of a change by a byte on its standard input;
-whoever has no such parent looks once a second while somebody there sleeps.
+The site replaces ``clock.json`` whole at each change, and then counts the change in ``clock.changes``, eight
+bytes that every follower has mapped. Who tells the time looks at these, so no process ever tells an old time:
+a killed role that is started again, and a frozen one that goes on, read what holds now. Only sleepers have to
+be woken: the site tells each role's process of a change by a byte on its standard input; whoever has no such
+parent looks once a second while somebody there sleeps. Both look at the file itself, too.
 """
 
 from __future__ import annotations
 
-import os
+import mmap
+import struct
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -20,10 +21,13 @@ from emulator.errors import ClockRefused
 from emulator.logs import get_logger
 
 FILE_NAME = "clock.json"  # in the site's data folder
+CHANGES = "changes"  # how the name of the counter's file ends
 LOOK_AGAIN = 1.0  # real seconds
 
 # In the site's own process roles share its timeline, and so does everything in one role's process.
 _known: WeakValueDictionary[Path, Timeline] = WeakValueDictionary()
+
+_NUMBER = struct.Struct("<Q")
 
 log = get_logger("clock")
 
@@ -46,6 +50,7 @@ class KeptTimeline(Timeline):
         super().__init__(settings)
         self._path = path
         self._write(settings)
+        self._count()
         _known[path.resolve()] = self
 
     def change(self, state: ClockSettings) -> None:
@@ -55,7 +60,23 @@ class KeptTimeline(Timeline):
             ClockRefused: the file cannot be written; the clock stays as it is.
         """
         self._write(state)
+        self._count()
         super().change(state)
+
+    def _count(self) -> None:
+        """In place, because followers look at these very bytes; on from where another run left it.
+
+        Raises:
+            ClockRefused: the file cannot be written.
+        """
+        path = _counter_of(self._path)
+        try:
+            with path.open("r+b" if path.exists() else "w+b") as file:
+                (number,) = _NUMBER.unpack(file.read(_NUMBER.size).ljust(_NUMBER.size, b"\0"))
+                file.seek(0)
+                file.write(_NUMBER.pack((number + 1) % 2**64))
+        except OSError as exc:
+            raise ClockRefused(f"{path}: the clock cannot be kept ({exc.strerror})") from exc
 
     def _write(self, state: ClockSettings) -> None:
         # Renamed, so that everybody reads the old state or the new one; not synced, because a clock
@@ -73,33 +94,59 @@ class FollowedTimeline(Timeline):
     """A timeline in another process than the site's."""
 
     def __init__(self, path: Path, fallback: ClockSettings, look_every: float | None) -> None:
-        super().__init__(read_clock(path) or fallback)
+        super().__init__(fallback)
         self._path = path
-        self._seen = self._signature()
+        self._seen: tuple[int, int, int] | None = None
+        self._changes: mmap.mmap | None = None
+        self._counted = b""
+        self.look()
         self.look_every = look_every
         _known[path.resolve()] = self
-
-    def _signature(self) -> tuple[int, int, int] | None:
-        try:
-            status = os.stat(self._path)  # noqa: PTH116  # at every look at the clock: as cheap as can be
-        except OSError:
-            return None
-        return status.st_ino, status.st_mtime_ns, status.st_size
 
     @property
     def state(self) -> ClockSettings:
         """What holds now; the last that could be read, if the file is gone."""
-        signature = self._signature()
+        if self._changes is None or self._changes[:] != self._counted:  # as cheap as can be: always asked
+            self.look()
+        return self._state
+
+    def look(self) -> None:
+        """Look at the file, whether or not somebody has counted a change."""
+        counted = self._count()  # first: what is counted while the file is read is looked at next time
+        signature = _signature(self._path)
         if signature != self._seen:
+            if counted == self._counted:  # nobody counted it: the counter is new, or not ours any more
+                self._changes = _mapped(_counter_of(self._path))
+                counted = self._count()
             self._seen = signature
             found = read_clock(self._path)
             if found is not None and found != self._state:
                 self.change(found)
-        return self._state
+        self._counted = counted
 
-    def look(self) -> None:
-        """Somebody said that the clock was changed."""
-        _ = self.state
+    def _count(self) -> bytes:
+        return self._changes[:] if self._changes is not None else b""
+
+
+def _signature(path: Path) -> tuple[int, int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size
+
+
+def _counter_of(path: Path) -> Path:
+    return path.with_suffix(f".{CHANGES}")
+
+
+def _mapped(path: Path) -> mmap.mmap | None:
+    """The counter's bytes; None where it is not there yet, or nothing can be mapped."""
+    try:
+        with path.open("rb") as file:
+            return mmap.mmap(file.fileno(), _NUMBER.size, access=mmap.ACCESS_READ)
+    except (OSError, ValueError):
+        return None
 
 
 def follow(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from pathlib import Path
 
 import pytest
@@ -74,16 +75,52 @@ def test_a_spoilt_file_changes_nothing(
 ) -> None:
     clock = follower(tmp_path)
     (tmp_path / FILE_NAME).write_text('{"speed": -1}')
+    look(clock)
     assert clock.time() == START
     assert "clock.json" in caplog.text
+
+
+def test_what_is_written_by_hand_is_found_by_whoever_looks(tmp_path: Path, kept: KeptTimeline) -> None:
+    clock = follower(tmp_path)
+    (tmp_path / FILE_NAME).write_text(FAR.model_dump_json())
+    look(clock)
+    assert clock.time() == FAR.site_origin
+
+
+def test_a_follower_goes_on_with_another_run(tmp_path: Path, kept: KeptTimeline) -> None:
+    clock = follower(tmp_path)
+    assert clock.time() == START
+    again = KeptTimeline(tmp_path / FILE_NAME, FAR)
+    assert clock.time() == FAR.site_origin
+    again.change(kept.state)
+    assert clock.time() == START
+
+
+def test_a_follower_finds_the_files_of_a_new_folder(tmp_path: Path, kept: KeptTimeline) -> None:
+    clock = follower(tmp_path)
+    for file in tmp_path.iterdir():
+        file.unlink()
+    again = KeptTimeline(tmp_path / FILE_NAME, FAR)
+    look(clock)
+    assert clock.time() == FAR.site_origin
+    again.change(kept.state)
+    assert clock.time() == START
+
+
+def test_without_a_counter_the_file_is_looked_at(
+    tmp_path: Path, kept: KeptTimeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emulator.clock_file._mapped", lambda path: None)  # a file system that cannot
+    clock = follower(tmp_path)
+    kept.change(FAR)
+    assert clock.time() == FAR.site_origin
 
 
 def test_what_cannot_be_kept_does_not_happen(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     folder.mkdir()
     timeline = KeptTimeline(folder / FILE_NAME, ClockSettings(frozen=True, site_origin=START))
-    (folder / FILE_NAME).unlink()
-    folder.rmdir()
+    shutil.rmtree(folder)
     with pytest.raises(ClockRefused, match=r"data/clock\.json: the clock cannot be kept"):
         timeline.change(FAR)
     assert timeline.time() == START
