@@ -127,8 +127,12 @@ class Clock:
 
     def time(self) -> float:
         """Site time in seconds since 1970, as this clock shows it."""
-        state = self.timeline.state  # once: to see it may mean to ask the file system
-        return state.site_time(time.time()) + state.skew.get(self.who, 0.0)
+        return self.times()[1]
+
+    def times(self) -> tuple[float, float]:
+        """One moment in real and in site time, both in seconds since 1970."""
+        state, real = self.timeline.state, time.time()
+        return real, state.site_time(real) + state.skew.get(self.who, 0.0)
 
     def now(self) -> datetime:
         """Site time, aware, UTC."""

@@ -1,8 +1,9 @@
 """Every message that reached a role, one line each: a ring of files in the role's own folder.
 
 Files, because a journal is asked what happened before a role died; they are written without waiting for
-the disk, and what a process has written survives its SIGKILL. A segment has two files: lines of JSON, and the
-bodies that they point into. When the segments together are larger than the role may keep, the oldest goes.
+the disk, and what a process has written survives its SIGKILL. A segment has two files: lines of JSON, read by
+``entry_of``, which hold short texts themselves, and the longer bodies that they point into. When the segments
+together are larger than the role may keep, the oldest goes.
 
 What is known of a request only inside (which client, which endpoint, what kind of report) is told by whoever
 finds it out, with ``tell``; nobody has to hand anything through for that.
@@ -12,21 +13,25 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Iterable
 from contextvars import ContextVar
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
-from pydantic_core import PydanticSerializationError, to_json
+import orjson
 
-from emulator.clock import Clock, real_time
+from emulator.clock import Clock
 from emulator.errors import CannotStart
 from emulator.logs import get_logger
 
 SEGMENTS = 4  # of a ring; the oldest of them goes at once
-EACH = "each"
+EACH, BODY = "each", "body"
+SHORT = 2048  # characters of a body that stands in its line
 LINES, BODIES = ".jsonl", ".bodies"
+
+# Of a request, from outside: its method and path, the status of the answer, and the bytes that came.
+Seen = tuple[str, str, int | None, int]
 
 _told: ContextVar[dict[str, Any] | None] = ContextVar("told", default=None)
 
@@ -57,14 +62,13 @@ class MessageJournal:
 
     log = get_logger("journal")
 
-    def __init__(self, folder: Path, role: str, clock: Clock, limit: int) -> None:
+    def __init__(self, folder: Path, clock: Clock, limit: int) -> None:
         """``limit``: bytes of all segments together.
 
         Raises:
             CannotStart: the folder cannot be written.
         """
         self._folder = folder
-        self._role = role
         self._clock = clock
         self._share = limit // SEGMENTS
         try:
@@ -88,31 +92,50 @@ class MessageJournal:
             (self._folder / f"{old:08}{LINES}").unlink(missing_ok=True)
             (self._folder / f"{old:08}{BODIES}").unlink(missing_ok=True)
 
-    def record(self, entry: dict[str, Any], body: bytes, began: float) -> None:
-        """Write one message down: what is known of it, its body, and since when (``time.perf_counter``)."""
-        kept = body[: self._share // 2]
-        if self._size and self._size + len(kept) > self._share:
-            self._turn()
-        self.number += 1
-        line = _line(
-            {
-                "number": self.number,
-                "role": self._role,
-                "real_time": round(real_time(), 6),
-                "site_time": round(self._clock.time(), 3),
-                "seconds": round(time.perf_counter() - began, 6),
-                **entry,
-                "body": [self._segment, self._body_size, len(kept), len(body)],
-            }
-        )
+    def record(self, seen: Seen, told: dict[str, Any], began: float) -> None:
+        """Write one message down, or each of those that came as one.
+
+        ``told``: what was found out about it; ``began``: ``time.perf_counter`` when it came.
+        """
+        # Between two requests everything here has left the processor's caches, and each call and each
+        # dictionary counts tenfold: hence the short form of a line, and no step that is not always needed.
+        if EACH in told:
+            for message in told.pop(EACH):
+                self.record(seen, {**told, **message}, began)
+            return
+        body = told.get(BODY, "")
+        if len(body) > SHORT or isinstance(body, bytes):
+            self._keep(body, told)
+        self.number = number = self.number + 1
+        real, site = self._clock.times()
+        entry = (number, real, site, perf_counter() - began, *seen, told)
         try:
-            if kept:  # first the body: whoever sees the line finds it
-                os.write(self._bodies, kept)
+            line = orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE)
+        except TypeError:  # a name that is no Unicode: only the slower one escapes that
+            line = json.dumps(entry).encode() + b"\n"
+        self._size += len(line)
+        try:
             os.write(self._lines, line)
         except OSError as exc:  # a full disk costs the journal, and never the message
             self.log.warning("message not kept in the journal", reason=str(exc))
+        if self._size > self._share:
+            self._turn()
+
+    def _keep(self, body: str | bytes, told: dict[str, Any]) -> None:
+        """Put a body beside the lines, before its own: whoever sees that finds it."""
+        raw = body if isinstance(body, bytes) else body.encode("utf-8", "surrogatepass")
+        kept = raw[: self._share // 2]
+        if self._size and self._size + len(kept) > self._share:
+            self._turn()
+        told[BODY] = [self._segment, self._body_size, len(kept), len(raw)]
+        try:
+            os.write(self._bodies, kept)
+        except OSError as exc:
+            self.log.warning("body not kept in the journal", reason=str(exc))
+            told[BODY] = ""
+            return
         self._body_size += len(kept)
-        self._size += len(kept) + len(line)
+        self._size += len(kept)
 
     def _turn(self) -> None:
         lines, bodies = self._lines, self._bodies
@@ -129,11 +152,26 @@ class MessageJournal:
         os.close(self._bodies)
 
 
-def _line(entry: dict[str, Any]) -> bytes:
-    try:
-        return to_json(entry) + b"\n"
-    except PydanticSerializationError:  # a name that is no Unicode: only the slower one escapes that
-        return json.dumps(entry).encode() + b"\n"
+def entry_of(line: bytes, role: str) -> dict[str, Any]:
+    """What a line says, by name; ``BODY``: itself, or its segment, its place there, bytes kept and in full.
+
+    Raises:
+        ValueError: it is not whole.
+    """
+    number, real, site, seconds, method, path, status, bytes_in, told = json.loads(line)
+    return {
+        "number": number,
+        "role": role,
+        "real_time": real,
+        "site_time": round(site, 3),
+        "seconds": round(seconds, 6),
+        "method": method,
+        "path": path,
+        "status": status,
+        "bytes_in": bytes_in,
+        BODY: "",
+        **told,
+    }
 
 
 def segments(folder: Path) -> list[int]:
@@ -145,7 +183,7 @@ def last_number(path: Path) -> int:
     """The number of a segment's last whole line; 0 where there is none."""
     for line in reversed(path.read_bytes().splitlines()):
         try:
-            return int(json.loads(line)["number"])
-        except (ValueError, KeyError, TypeError):
+            return int(entry_of(line, "")["number"])
+        except (ValueError, TypeError):
             continue  # the last words of a process that was killed
     return 0

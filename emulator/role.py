@@ -41,7 +41,7 @@ from emulator.errors import (
 )
 from emulator.listening import BACKLOG, listening_socket, stop_accepting
 from emulator.logs import get_logger, lines_tell_time
-from emulator.message_journal import EACH, MessageJournal, begin, tell
+from emulator.message_journal import MessageJournal, begin, tell
 from emulator.pki import Pki
 from emulator.settings import RoleAddress, RoleSettings
 
@@ -72,16 +72,6 @@ STATUSES: list[tuple[type[ConfigMgrError], int]] = [
 def shows_certificate(request: web.Request) -> bool:
     """Whether the connection is TLS with a client's certificate; the handshake has verified it."""
     return request.secure and bool(request.get_extra_info("peercert"))
-
-
-def _seen(request: web.Request, status: int | None) -> dict[str, Any]:
-    """What the journal keeps of every message."""
-    return {
-        "method": request.method,
-        "path": request.path,
-        "status": status,
-        "bytes_in": request.content.total_bytes,
-    }
 
 
 def _ports(address: RoleAddress) -> str:
@@ -167,7 +157,7 @@ class HttpRole:
             raise CannotStart(f"{self.settings.data}: the folder cannot be written ({exc.strerror})") from exc
         if self.settings.journal:
             folder = self.settings.data / "journal"
-            self.journal = MessageJournal(folder, self.settings.role.name, self.clock, self.settings.journal)
+            self.journal = MessageJournal(folder, self.clock, self.settings.journal)
         await self.opening()
         app = web.Application(middlewares=[self._errors], client_max_size=self.settings.max_body)
         self.routes(app)
@@ -237,9 +227,8 @@ class HttpRole:
             status = exc.status
             raise
         finally:
-            for message in told.pop(EACH, [{}]):
-                entry = {**_seen(request, status), **told, **message}
-                self.journal.record(entry, entry.pop("body", b""), began)
+            seen = (request.method, request.path, status, request.content.total_bytes)
+            self.journal.record(seen, told, began)
 
     async def _answered(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]

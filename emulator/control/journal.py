@@ -7,7 +7,6 @@ where the last look ended. Nothing is kept in memory but positions.
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from emulator.errors import ConfigMgrError
-from emulator.message_journal import BODIES, LINES, segments
+from emulator.message_journal import BODIES, BODY, LINES, entry_of, segments
 
 FIELDS = (
     "role", "client", "smsid", "endpoint", "kind", "method", "path", "status", "message_id", "policy",
@@ -40,6 +39,7 @@ class Entry:
     """One message that reached a role."""
 
     fields: Mapping[str, Any]
+    body: str | list[int]  # itself, or where it is (``emulator.message_journal``)
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -136,7 +136,9 @@ class Journal:
 
     def body(self, entry: Entry) -> bytes:
         """A message's body, decoded; empty when its segment has gone meanwhile. Long ones are cut."""
-        segment, offset, length, _ = entry.fields["body"]
+        if isinstance(entry.body, str):
+            return entry.body.encode("utf-8", "surrogatepass")
+        segment, offset, length, _ = entry.body
         path = self._folders[entry.fields["role"]] / f"{segment:08}{BODIES}"
         try:
             with path.open("rb") as file:
@@ -154,7 +156,7 @@ class Journal:
                     continue
                 if segment > position.segment:
                     position.segment, position.offset = segment, 0
-                yield from _read(folder / f"{segment:08}{LINES}", position)
+                yield from _read(folder / f"{segment:08}{LINES}", role, position)
 
 
 class Follower:
@@ -169,7 +171,7 @@ class Follower:
         return self._journal._look(self._positions)
 
 
-def _read(path: Path, position: _Position) -> Iterator[Entry]:
+def _read(path: Path, role: str, position: _Position) -> Iterator[Entry]:
     try:
         with path.open("rb") as file:
             file.seek(position.offset)
@@ -180,7 +182,8 @@ def _read(path: Path, position: _Position) -> Iterator[Entry]:
     position.offset += whole
     for line in data[:whole].splitlines():
         with suppress(ValueError):  # the last words of a process that was killed, or of a full disk
-            yield Entry(json.loads(line))
+            fields = entry_of(line, role)
+            yield Entry(fields, fields.pop(BODY))
 
 
 def check(wanted: Mapping[str, Any]) -> None:

@@ -92,7 +92,7 @@ class CcmSystem:
             client=message.source_host,
             smsid=message.source_id,
             message_id=message.message_id,
-            body=message.body_text.encode("utf-8", "surrogatepass"),
+            body=message.body_text,
         )
         endpoint = self._endpoints.get(message.target_endpoint.casefold())
         if endpoint is None:

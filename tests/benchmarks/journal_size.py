@@ -19,7 +19,7 @@ from emulator.message_journal import MessageJournal
 from emulator.site import JOURNAL
 
 MIB = 1 << 20
-BODY = b"<ClientRegistrationRequest/>" * 40  # 1.1 kB
+BODY = "<ClientRegistrationRequest/>" * 40  # 1.1 kB
 
 
 def resident() -> int:
@@ -34,11 +34,11 @@ def main() -> int:
     messages = parser.parse_args().messages
     with tempfile.TemporaryDirectory(prefix="cmemu-bench-") as temporary:
         folder = Path(temporary)
-        ring = MessageJournal(folder, "management_point", Clock(), JOURNAL)
+        ring = MessageJournal(folder, Clock(), JOURNAL)
         before, began = resident(), time.perf_counter()
         for number in range(messages):
-            told = {"path": "/ccm_system/request", "status": 200, "client": f"PC{number}"}
-            ring.record(told, BODY, began)
+            seen = ("CCM_POST", "/ccm_system/request", 200, len(BODY))
+            ring.record(seen, {"client": f"PC{number}", "body": BODY}, began)
         took, grown = time.perf_counter() - began, resident() - before
         ring.close()
         on_disk = sum(path.stat().st_size for path in folder.iterdir())

@@ -17,11 +17,11 @@ class Roles:
 
     def __init__(self, folder: Path, limit: int = 1 << 20) -> None:
         folders = {name: folder / name for name in ("management_point", "site_server")}
-        self.rings = {name: MessageJournal(f, name, Clock(), limit) for name, f in folders.items()}
+        self.rings = {name: MessageJournal(f, Clock(), limit) for name, f in folders.items()}
         self.journal = Journal({**folders, "distribution_point": folder / "not there"})
 
     def came(self, role: str = "management_point", body: bytes = b"", **entry: Any) -> None:
-        self.rings[role].record({"status": 200, **entry}, body, time.perf_counter())
+        self.rings[role].record(("POST", "/", 200, 0), {**entry, "body": body}, time.perf_counter())
 
 
 @pytest.fixture

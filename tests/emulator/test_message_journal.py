@@ -1,24 +1,40 @@
 """The ring of one role: bounded, numbered across restarts, readable after a torn line."""
 
 import asyncio
-import json
 import time
 from pathlib import Path
 
 import pytest
 
-from emulator.clock import Clock
+from emulator.clock import Clock, ClockSettings
 from emulator.errors import CannotStart
-from emulator.message_journal import LINES, SEGMENTS, MessageJournal, begin, last_number, segments, tell
+from emulator.message_journal import (
+    EACH,
+    LINES,
+    SEGMENTS,
+    SHORT,
+    MessageJournal,
+    begin,
+    entry_of,
+    last_number,
+    segments,
+    tell,
+)
+
+SEEN = ("GET", "/", 200, 0)
 
 
 def journal(folder: Path, limit: int = 64 * 1024) -> MessageJournal:
-    return MessageJournal(folder, "management_point", Clock(), limit)
+    return MessageJournal(folder, Clock(), limit)
+
+
+def record(ring: MessageJournal, told: dict[str, object], body: bytes) -> None:
+    ring.record(SEEN, {**told, "body": body}, time.perf_counter())
 
 
 def lines(folder: Path) -> list[dict[str, object]]:
     return [
-        json.loads(line)
+        entry_of(line, "management_point")
         for segment in segments(folder)
         for line in (folder / f"{segment:08}{LINES}").read_bytes().splitlines()
     ]
@@ -26,8 +42,8 @@ def lines(folder: Path) -> list[dict[str, object]]:
 
 def test_a_message_is_a_line_and_its_body_lies_beside_it(tmp_path: Path) -> None:
     ring = journal(tmp_path)
-    ring.record({"kind": "status", "client": "PC01"}, b"first", time.perf_counter())
-    ring.record({"kind": "state"}, b"second", time.perf_counter())
+    record(ring, {"kind": "status", "client": "PC01"}, b"first")
+    record(ring, {"kind": "state"}, b"second")
     ring.close()
     first, second = lines(tmp_path)
     assert (first["kind"], first["client"], first["number"], first["body"]) == (
@@ -40,11 +56,51 @@ def test_a_message_is_a_line_and_its_body_lies_beside_it(tmp_path: Path) -> None
     assert (tmp_path / "00000001.bodies").read_bytes() == b"firstsecond"
 
 
+def test_a_short_text_stands_in_its_line_and_a_long_one_beside_it(tmp_path: Path) -> None:
+    ring = journal(tmp_path)
+    for text in ("", "P\udcff\u00e7", "x" * SHORT, "y" * (SHORT + 1)):
+        ring.record(SEEN, {"body": text}, time.perf_counter())
+    ring.record(SEEN, {}, time.perf_counter())
+    ring.close()
+    found = [line["body"] for line in lines(tmp_path)]
+    assert found == ["", "P\udcff\u00e7", "x" * SHORT, [1, 0, SHORT + 1, SHORT + 1], ""]
+    assert (tmp_path / "00000001.bodies").read_bytes() == b"y" * (SHORT + 1)
+
+
+def test_each_of_several_messages_in_one_gets_a_line(tmp_path: Path) -> None:
+    ring = journal(tmp_path)
+    ring.record(SEEN, {"client": "PC01", EACH: [{"kind": "a", "body": b"1"}, {"kind": "b"}]}, 0.0)
+    ring.close()
+    first, second = lines(tmp_path)
+    assert (first["number"], first["client"], first["kind"], first["body"]) == (1, "PC01", "a", [1, 0, 1, 1])
+    assert (second["number"], second["client"], second["kind"], second["body"]) == (2, "PC01", "b", "")
+
+
+def test_a_line_is_read_by_name(tmp_path: Path) -> None:
+    ring = MessageJournal(tmp_path, Clock(ClockSettings(frozen=True, site_origin=7.0)), 1 << 20)
+    ring.record(("CCM_POST", "/ccm_system/request", None, 12), {"reason": "no", "path": "/told"}, 0.0)
+    ring.close()
+    (line,) = lines(tmp_path)
+    assert line.pop("real_time") == pytest.approx(time.time(), abs=60)  # type: ignore[call-overload]
+    assert line.pop("seconds") == pytest.approx(time.perf_counter(), abs=60)  # type: ignore[call-overload]
+    assert line == {
+        "number": 1,
+        "role": "management_point",
+        "site_time": 7.0,
+        "method": "CCM_POST",
+        "path": "/told",
+        "status": None,
+        "bytes_in": 12,
+        "body": "",
+        "reason": "no",
+    }
+
+
 def test_the_ring_never_grows_beyond_its_limit(tmp_path: Path) -> None:
     limit = 16 * 1024
     ring = journal(tmp_path, limit)
     for number in range(2000):
-        ring.record({"path": f"/{number}"}, b"x" * 100, time.perf_counter())
+        record(ring, {"path": f"/{number}"}, b"x" * 100)
     ring.close()
     assert len(segments(tmp_path)) == SEGMENTS
     # A line may be longer than what was left of its segment's share.
@@ -54,29 +110,29 @@ def test_the_ring_never_grows_beyond_its_limit(tmp_path: Path) -> None:
 
 def test_a_body_that_would_fill_the_ring_is_cut_and_says_so(tmp_path: Path) -> None:
     ring = journal(tmp_path, 8000)
-    ring.record({}, b"x" * 5000, time.perf_counter())
+    record(ring, {}, b"x" * 5000)
     ring.close()
     assert lines(tmp_path)[0]["body"] == [1, 0, 1000, 5000]
 
 
 def test_a_name_that_is_no_unicode_is_written_down_all_the_same(tmp_path: Path) -> None:
     ring = journal(tmp_path)
-    ring.record({"client": "PC\udcff01"}, b"", time.perf_counter())
-    ring.record({"client": "P\u00e7\u2028"}, b"", time.perf_counter())
+    record(ring, {"client": "PC\udcff01"}, b"")
+    record(ring, {"client": "P\u00e7\u2028"}, b"")
     ring.close()
     assert [line["client"] for line in lines(tmp_path)] == ["PC\udcff01", "P\u00e7\u2028"]
 
 
 def test_numbers_go_on_after_a_restart_and_a_torn_line(tmp_path: Path) -> None:
     ring = journal(tmp_path)
-    ring.record({}, b"", time.perf_counter())
-    ring.record({}, b"", time.perf_counter())
+    record(ring, {}, b"")
+    record(ring, {}, b"")
     ring.close()
     with (tmp_path / "00000001.jsonl").open("ab") as file:
-        file.write(b'{"number":3,"rol')  # killed in the middle
+        file.write(b"[3,1795894645.1")  # killed in the middle
     assert last_number(tmp_path / "00000001.jsonl") == 2
     again = journal(tmp_path)
-    again.record({}, b"", time.perf_counter())
+    record(again, {}, b"")
     again.close()
     assert again.number == 3
     assert segments(tmp_path) == [1, 2]
