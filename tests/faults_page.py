@@ -60,6 +60,10 @@ clients speak TLS (a site in native mode). Faults of connections and bytes work 
 faults of HTTP are refused. The second, TLS port of site servers and distribution points in mixed mode has
 no relay: who uses it passes by every fault of links.
 
+A site in containers (`fixtures.lab.LabSite`) has outages of roles and of whole computers, `skewed_clock`,
+`database_read_only` and `database_out_of_connections`. Every other kind is refused by name there: a small disk
+that this machine mounts is none in a container, and a link between containers can only be cut.
+
 ## Which: selectors and counting
 
 Faults of links choose among exchanges: one HTTP request with its reply, or one whole connection where
