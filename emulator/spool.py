@@ -97,9 +97,13 @@ class Spool:
 
     async def _put_all(self, files: Sequence[tuple[str, bytes]]) -> list[SpoolEntry]:
         async with self._lock:
+            # Looked up now: what is held already may have gone its way before the new files are written.
+            held: dict[str, SpoolEntry] = {}
             new: dict[str, tuple[SpoolEntry, bytes]] = {}
             for key, content in files:
-                if key not in self._entries and key not in new:
+                if key in self._entries:
+                    held[key] = self._entries[key]
+                elif key not in new:
                     sequence = self._sequence + len(new) + 1
                     path = self.folder / f"{sequence:012d}-{key}{self.suffix}"
                     new[key] = SpoolEntry(sequence, key, path), content
@@ -113,8 +117,7 @@ class Spool:
                         self._entries[entry.key] = entry
                     if written:
                         self.arrived.set()
-            held = self._entries | {entry.key: entry for entry, _ in new.values()}
-            return [held[key] for key, _ in files]
+            return [held[key] if key in held else new[key][0] for key, _ in files]
 
     def remove(self, entry: SpoolEntry) -> None:
         """Forget a file whose content has arrived where it was going."""

@@ -3,11 +3,12 @@
 import asyncio
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from emulator.errors import CannotStart, UnsafePath
-from emulator.spool import Spool, write_durably
+from emulator.spool import Spool, _write_in_order, write_durably
 
 
 async def test_files_leave_in_the_order_in_which_they_came(tmp_path: Path) -> None:
@@ -96,6 +97,22 @@ async def test_several_files_are_kept_in_their_order_and_each_once(tmp_path: Pat
     assert entries[1] == held
     assert [(e.key, e.read()) for e in Spool(tmp_path).entries()] == [("b", b"1"), ("c", b"2"), ("a", b"3")]
     assert [e.key for e in spool.entries()] == ["b", "c", "a"]
+
+
+async def test_what_is_held_already_may_leave_while_others_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = Spool(tmp_path)
+    first = await spool.put("a", b"1")
+
+    def leave_then_write(files: Any, written: Any) -> None:
+        spool.remove(first)
+        _write_in_order(files, written)
+
+    monkeypatch.setattr("emulator.spool._write_in_order", leave_then_write)
+    kept = await spool.put_all([("a", b"1"), ("b", b"2"), ("b", b"2")])
+    assert [entry.key for entry in kept] == ["a", "b", "b"]
+    assert [entry.key for entry in spool.entries()] == ["b"]
 
 
 async def test_a_disk_that_fills_up_keeps_what_it_had_room_for(
