@@ -61,8 +61,8 @@ faults of HTTP are refused. The second, TLS port of site servers and distributio
 no relay: who uses it passes by every fault of links.
 
 A site in containers (`fixtures.lab.LabSite`) has outages of roles and of whole computers, `skewed_clock`,
-`database_read_only` and `database_out_of_connections`. Every other kind is refused by name there: a small disk
-that this machine mounts is none in a container, and a link between containers can only be cut.
+`database_read_only` and `database_out_of_connections`. Every other kind is refused by name there: a small
+disk that this machine mounts is none in a container, and a link between containers can only be cut.
 
 ## Which: selectors and counting
 
