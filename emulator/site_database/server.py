@@ -85,7 +85,8 @@ class PostgresServer:
         self._postmaster: int | None = None
 
     def dsn(self, database: str = DATABASE) -> str:
-        return f"postgresql://postgres@{self.host}:{self.port}/{database}"
+        """Where it answers; that it speaks no TLS is said at once, so that no session begins by asking."""
+        return f"postgresql://postgres@{self.host}:{self.port}/{database}?sslmode=disable"
 
     # -- starting and stopping -----------------------------------------------------
 
