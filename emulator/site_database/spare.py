@@ -54,10 +54,11 @@ class SpareDatabase:
         """
         self.prepare(kept)
         assert self._copying
-        await asyncio.wait([self._copying])  # whoever gives up waiting does not end it
-        self._copying.result()
+        copying = self._copying
+        await asyncio.wait([copying])  # whoever gives up waiting does not end it
+        copying.result()
+        self._kept = self._copying = None  # whatever becomes of it now, the next one is made anew
         await replace_database(self._admin, self._database, self._fresh, self._old)
-        self._kept = self._copying = None
 
     async def settled(self) -> None:
         """Return when nothing is being copied; what failed is tried again when it is needed."""

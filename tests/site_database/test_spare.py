@@ -105,6 +105,19 @@ async def test_a_copy_that_failed_is_made_again(server: PostgresServer, spare: S
     assert await in_use(server) == "kept_one"
 
 
+async def test_a_copy_that_somebody_removed_is_made_again(
+    server: PostgresServer, spare: SpareDatabase
+) -> None:
+    spare.prepare("kept_one")
+    await spare.settled()
+    await drop_database(server.dsn("postgres"), "smsdb_fresh")
+    with pytest.raises(Exception, match="smsdb_fresh"):
+        await spare.put_in_place("kept_one")
+    assert await in_use(server) == DATABASE
+    await spare.put_in_place("kept_one")
+    assert await in_use(server) == "kept_one"
+
+
 async def test_what_is_forgotten_is_not_taken(server: PostgresServer, spare: SpareDatabase) -> None:
     spare.prepare("kept_one")
     await spare.forget("kept_two")
