@@ -18,7 +18,7 @@ from emulator.faults.outage import Outage, outage
 from emulator.history import History
 from emulator.load_balancer import LoadBalancer
 from emulator.probed_site import ProbedSite
-from emulator.role_host import DatabaseHost, RoleHost, start_all
+from emulator.role_host import DatabaseHost, RoleHost, all_go_on
 from emulator.site_database import replication
 
 READY_SECONDS = 30.0
@@ -239,11 +239,11 @@ class BreakableSite(ProbedSite):
             for name, host in self._hosts.items()
             if not isinstance(host, DatabaseHost) and name not in self._broken
         ]
-        await asyncio.gather(*(self._hosts[name].stop() for name in names))
+        await asyncio.gather(*(self._hosts[name].rest() for name in names))
         try:
             yield [name for name, host in self._hosts.items() if not isinstance(host, DatabaseHost)]
         finally:
-            await start_all([self._hosts[name] for name in names])
+            await all_go_on([self._hosts[name] for name in names])
 
     @asynccontextmanager
     async def offline(self, *targets: str, fault: str = "stopped") -> AsyncIterator[Self]:

@@ -12,7 +12,8 @@ import contextlib
 import signal
 import ssl
 import sys
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -22,6 +23,7 @@ from emulator.faults.link import Link
 from emulator.faults.stand_in import BlackHole, Door, ServiceUnavailable, StandIn
 from emulator.pki import Pki
 from emulator.role import HttpRole, Role
+from emulator.role_process import CLOCK_CHANGED, GO_ON, READY, REST, RESTING
 from emulator.settings import RoleAddress, RoleSettings
 from emulator.site_database.server import ExternalServer, PostgresServer
 
@@ -34,6 +36,8 @@ class RoleHost(Protocol):
 
     async def start(self) -> str: ...
     async def stop(self) -> str: ...
+    async def rest(self) -> str: ...
+    async def go_on(self) -> str: ...
     async def kill(self) -> str: ...
     async def suspend(self) -> str: ...
     async def resume(self) -> str: ...
@@ -45,16 +49,29 @@ class RoleHost(Protocol):
     async def caught_up(self) -> None: ...
 
 
-class Networked:
+class Networked(ABC):
     """What can be done to a role's links, wherever it runs."""
 
     address: RoleAddress
     links: tuple[Link, ...] = ()  # to it and from it; set by a site that has links
 
-    def clock_changed(self) -> None:
+    @abstractmethod
+    async def start(self) -> str: ...
+
+    @abstractmethod
+    async def stop(self) -> str: ...
+
+    async def rest(self) -> str:
+        """Shut the role down for a moment, and keep what can be kept until ``go_on``."""
+        return await self.stop()
+
+    async def go_on(self) -> str:
+        return await self.start()
+
+    def clock_changed(self) -> None:  # noqa: B027 - most have nothing to do
         """Wake the role's sleepers after a change of the clock; nothing to do in the site's own process."""
 
-    async def caught_up(self) -> None:
+    async def caught_up(self) -> None:  # noqa: B027 - most have nothing to do
         """Return when the role knows of all that was done before, as far as it can be asked."""
 
     async def cut(self, *, outside: bool = False) -> str:
@@ -171,18 +188,48 @@ class ProcessHost(Networked):
             f"{self.address.name} answers on {self.address.host}:{self.address.port}, pid {self._process.pid}"
         )
 
-    async def _ready(self, process: asyncio.subprocess.Process) -> None:
+    async def rest(self) -> str:
+        """Shut the role down in order; its process stays, and waits for ``go_on``."""
+        process = self._process
+        if process is None or not await self._says(process, REST, RESTING, self.STOP_SECONDS):
+            return await self.stop()
+        return f"shut down in order; pid {process.pid} waits"
+
+    async def go_on(self) -> str:
+        """Start the role again, in its process if that is still there.
+
+        Raises:
+            CannotStart: as ``start``.
+        """
+        process = self._process
+        if process is None or not await self._says(process, GO_ON, READY, self.START_SECONDS):
+            if process:  # it died meanwhile; or it cannot start, and another one says why
+                await self._end(process)
+            return await self.start()
+        return f"{self.address.name} answers again, pid {process.pid}"
+
+    @staticmethod
+    async def _says(process: asyncio.subprocess.Process, word: bytes, answer: str, within: float) -> bool:
+        """Whether the process answers a word as it should."""
+        assert process.stdin
         assert process.stdout
         try:
-            async with asyncio.timeout(self.START_SECONDS):
-                line = await process.stdout.readline()
-        except TimeoutError:
-            line = b""
-        if line.strip() != b"ready":
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
-            self._process = None
+            process.stdin.write(word)
+            async with asyncio.timeout(within):
+                return (await process.stdout.readline()).strip() == answer.encode()
+        except (TimeoutError, OSError):
+            return False
+
+    async def _end(self, process: asyncio.subprocess.Process) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+        _close_pipes(process)
+        self._process = None
+
+    async def _ready(self, process: asyncio.subprocess.Process) -> None:
+        if not await self._says(process, b"", READY, self.START_SECONDS):
+            await self._end(process)
             lines = self.log_path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
             raise CannotStart(lines[-1] if lines else f"{self.address.name}: ended without a word")
 
@@ -190,7 +237,7 @@ class ProcessHost(Networked):
         """One byte on its standard input; a frozen process reads it when it goes on."""
         process = self._process
         if process and process.returncode is None and process.stdin and not process.stdin.is_closing():
-            process.stdin.write(b".")
+            process.stdin.write(CLOCK_CHANGED)
 
     def _running(self) -> asyncio.subprocess.Process:
         if self._process is None or self._process.returncode is not None:
@@ -302,7 +349,16 @@ async def _standing_still(pid: int) -> None:
 
 async def start_all(hosts: list[RoleHost]) -> None:
     """Start them together; when one cannot, the others are let finish, so that each can be stopped."""
-    results = await asyncio.gather(*(host.start() for host in hosts), return_exceptions=True)
+    await _all_done(host.start() for host in hosts)
+
+
+async def all_go_on(hosts: list[RoleHost]) -> None:
+    """As ``start_all``, for those that rest."""
+    await _all_done(host.go_on() for host in hosts)
+
+
+async def _all_done(deeds: Iterable[Awaitable[str]]) -> None:
+    results = await asyncio.gather(*deeds, return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException):
             raise result

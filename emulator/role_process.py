@@ -1,7 +1,8 @@
 """One role as one operating-system process.
 
 Prints ``ready`` on standard output when the role answers, and ends in order on SIGTERM,
-SIGINT, or when the standard input it was given closes (its parent is gone).
+SIGINT, or when the standard input it was given closes (its parent is gone). A byte there is a word of
+the parent's: the site's clock was changed; shut the role down (answered by ``resting``); start it again.
 """
 
 from __future__ import annotations
@@ -32,6 +33,11 @@ ROLE_CLASSES = {
     "management_point": ("emulator.management_point.management_point", "ManagementPoint"),
     "distribution_point": ("emulator.distribution_point.distribution_point", "DistributionPoint"),
 }
+
+
+CLOCK_CHANGED, REST, GO_ON = b".", b"r", b"g"  # what the parent says
+READY, RESTING = "ready", "resting"  # what is answered
+_END = b""
 
 
 def make_role(settings: RoleSettings) -> Role:
@@ -66,17 +72,33 @@ async def run_role(settings: RoleSettings, *, with_parent: bool = False) -> None
     # Made before the role's: all clocks of a process share what this one follows, and how it looks.
     clock = settings.open_clock() if not with_parent else _told_clock(settings)
     role = make_role(settings)
-    ending = asyncio.Event()
+    words: asyncio.Queue[bytes] = asyncio.Queue()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, ending.set)
+        loop.add_signal_handler(number, words.put_nowait, _END)
     await role.start()
     gc.freeze()  # what starting has made lives as long as the role: nothing there to collect
     if with_parent:
-        _listen_to_parent(loop, ending, clock)
-    print("ready", flush=True)
-    await ending.wait()
-    await role.stop()
+        _listen_to_parent(loop, words, clock)
+    print(READY, flush=True)
+    await _live(role, settings, words)
+
+
+async def _live(role: Role, settings: RoleSettings, words: asyncio.Queue[bytes]) -> None:
+    """Do what one is told until the end."""
+    running: Role | None = role
+    while word := await words.get():
+        if word == REST and running:
+            await running.stop()
+            running = None
+            print(RESTING, flush=True)
+        elif word == GO_ON:
+            if running is None:
+                running = make_role(settings)
+                await running.start()
+            print(READY, flush=True)
+    if running:
+        await running.stop()
 
 
 def _told_clock(settings: RoleSettings) -> Clock:
@@ -86,19 +108,23 @@ def _told_clock(settings: RoleSettings) -> Clock:
     return follow(settings.clock_file, settings.role.name, settings.clock, look_every=None)
 
 
-def _listen_to_parent(loop: asyncio.AbstractEventLoop, ending: asyncio.Event, clock: Clock) -> None:
-    """A byte says that the site's clock was changed; a closed standard input ends the role.
+def _listen_to_parent(loop: asyncio.AbstractEventLoop, words: asyncio.Queue[bytes], clock: Clock) -> None:
+    """Pass its words on; a closed standard input ends the role.
 
     So there are no orphans; on Linux the kernel sees to the frozen ones.
     """
     stdin = sys.stdin.fileno()
 
     def read() -> None:
-        if os.read(stdin, 4096):
+        said = os.read(stdin, 4096)
+        if CLOCK_CHANGED in said:
             look(clock)
-        else:
+        for word in (REST, GO_ON):
+            if word in said:  # never both: each is answered before the other is said
+                words.put_nowait(word)
+        if not said:
             loop.remove_reader(stdin)
-            ending.set()
+            words.put_nowait(_END)
 
     loop.add_reader(stdin, read)
     if sys.platform == "linux":

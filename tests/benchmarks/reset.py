@@ -1,7 +1,7 @@
 """Going back to the beginning: ``python -m tests.benchmarks.reset``.
 
 Printed are the medians of: a reset and the loading of a snapshot of a running site of four computers in this
-process, and what a test pays for a fresh site when its worker's PostgreSQL runs already. A database to go
+process, a reset of one whose roles are processes, and what a test pays for a fresh site when its worker's PostgreSQL runs already. A database to go
 back to lies ready before a reset, as it does after a test of a few hundred milliseconds; resets without a
 pause, each of which waits for that copy, are measured too.
 """
@@ -21,7 +21,7 @@ from fixtures.shared_postgres import SharedPostgres
 from fixtures.topologies import find_topology
 
 TIMES = 10
-GOALS = {"reset": 0.1, "snapshot load": 1.0, "snapshot save": 1.0}
+GOALS = {"reset": 0.1, "snapshot load": 1.0, "snapshot save": 1.0, "reset of roles in processes": 1.0}
 
 
 async def timed(what: Callable[[], Awaitable[object]]) -> float:
@@ -50,6 +50,13 @@ async def main() -> None:
                 await snapshots.settled()  # a test runs
                 figures.setdefault("reset", []).append(await timed(snapshots.reset))
                 figures.setdefault("reset at once again", []).append(await timed(snapshots.reset))
+            await snapshots.close()
+        async with Site(topology, data=Path(folder) / "processes", mode="processes") as site:
+            snapshots = Snapshots(site)
+            await snapshots.prepare_reset()
+            for _ in range(TIMES):
+                await snapshots.settled()
+                figures.setdefault("reset of roles in processes", []).append(await timed(snapshots.reset))
             await snapshots.close()
         for number in range(TIMES + 1):
             began = time.perf_counter()

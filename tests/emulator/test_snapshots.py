@@ -1,9 +1,12 @@
 """A site goes back to what it was, whole or not at all."""
 
 import json
+import os
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from emulator.errors import ObjectConflict, ObjectNotFound
@@ -88,6 +91,46 @@ async def test_a_reset_goes_back_to_the_beginning_as_often_as_you_like(site: Sit
         assert await packages(site) == [name]
         await snapshots.reset()
         assert await packages(site) == []
+
+
+async def test_processes_stay_while_their_roles_go_back(tmp_path: Path) -> None:
+    async with Site(find_topology("one-computer"), data=tmp_path / "site", mode="processes") as site:
+        snapshots = Snapshots(site)
+        await snapshots.prepare_reset()
+        before = role_processes(site)
+        await make_package(site, "One", tmp_path)
+        await snapshots.reset()
+        assert await packages(site) == []
+        assert role_processes(site) == before
+
+        await site.break_("management_point", "killed")
+        await make_package(site, "Two", tmp_path)
+        await snapshots.reset()  # heals first: a process that was killed is another one now
+        assert await packages(site) == []
+        assert len(role_processes(site) & before) == 2
+        assert (await site.probe("management_point")).answers
+        await snapshots.close()
+
+
+async def test_a_process_that_dies_while_its_role_rests_is_replaced(tmp_path: Path) -> None:
+    async with Site(find_topology("one-computer"), data=tmp_path / "site", mode="processes") as site:
+        before = role_processes(site)
+        async with site.paused():
+            for pid in before:
+                assert not psutil.Process(pid).net_connections("inet")
+            first = min(before)
+            os.kill(first, signal.SIGKILL)
+            psutil.wait_procs([psutil.Process(first)], timeout=10)
+        assert len(role_processes(site) & before) == 2
+        assert all([(await site.probe(role)).answers for role in site.roles])
+
+
+def role_processes(site: Site) -> set[int]:
+    return {
+        child.pid
+        for child in psutil.Process().children()
+        if "emulator.role_process" in child.cmdline() and str(site.data) in " ".join(child.cmdline())
+    }
 
 
 async def test_what_cannot_be_loaded_changes_nothing(site: Site, tmp_path: Path) -> None:
