@@ -1,9 +1,9 @@
 """Going back to the beginning: ``python -m tests.benchmarks.reset``.
 
 Printed are the medians of: a reset and the loading of a snapshot of a running site of four computers in this
-process, a reset of one whose roles are processes, and what a test pays for a fresh site when its worker's PostgreSQL runs already. A database to go
-back to lies ready before a reset, as it does after a test of a few hundred milliseconds; resets without a
-pause, each of which waits for that copy, are measured too.
+process, a reset of one whose roles are processes, and what a test pays for a fresh site when its worker's
+PostgreSQL runs already. A database to go back to lies ready before a reset, as it does after a test of a few
+hundred milliseconds; resets without a pause, each of which waits for that copy, are measured too.
 """
 
 from __future__ import annotations
