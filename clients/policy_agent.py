@@ -9,14 +9,13 @@ with the site server's signature; the body follows from that, by the hash in the
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from clients.identity import Identity
 from clients.journal import Journal
-from clients.policy_store import HeldPolicy, PolicyStore, is_newer
+from clients.policy_store import HeldPolicy, PolicyStore, digest_of, is_newer
 from clients.settings import ClientSettings
 from clients.transport import Outgoing, Transport
 from emulator.clock import Clock
@@ -88,9 +87,7 @@ class PolicyAgent:
     def recover(self) -> None:
         """Tell the history what is in force: an earlier life may have been killed before it could."""
         for policy_id, held in self.policies.items():
-            digest = f"SHA256:{hashlib.sha256(held.body).hexdigest().upper()}"
-            assigned = self.assignments[policy_id]
-            self._note_in_force(held, digest, assigned)
+            self._note_in_force(held, self.assignments[policy_id])
 
     # -- assignments ---------------------------------------------------------------
 
@@ -241,7 +238,7 @@ class PolicyAgent:
         path = f"/SMS_MP/.sms_pol?{quote(policy.to_query(), safe='-.:')}"
         with self._journal.operation("request_policy_body", policy=policy.to_query(), path=path) as evidence:
             body = await self._transport.get(path, with_token=True)
-            digest = f"SHA256:{hashlib.sha256(body).hexdigest().upper()}"
+            digest = digest_of(body)
             evidence |= {"bytes": len(body), "hash": digest}
             assigned = self._store.assignments.get(policy.policy_id)
             if assigned is not None and assigned.policy == policy:
@@ -251,18 +248,18 @@ class PolicyAgent:
                     raise ContentHashMismatch(
                         f"policy {policy.to_query()} hashes to {digest}, assigned was {assigned.policy_hash}"
                     )
-                self._note_in_force(self._store.keep_body(policy, body), digest, assigned)
+                self._note_in_force(self._store.keep_body(policy, body), assigned)
         return body
 
-    def _note_in_force(self, held: HeldPolicy, digest: str, assigned: AssignedPolicy) -> None:
+    def _note_in_force(self, held: HeldPolicy, assigned: AssignedPolicy) -> None:
         """What the client goes by from now on: the evidence for everything it does because of it."""
         detail: dict[str, object] = {
             "policy_id": held.policy.policy_id,
             "version": held.policy.version,
             "category": assigned.category,
-            "hash": digest,
-            # A body stays in force until that of a newer version is here.
-            "announced": assigned.policy_hash if assigned.policy == held.policy else "",
+            "hash": held.digest,
+            # A body stays in force until the one that is assigned instead is here.
+            "announced": assigned.policy_hash if held.is_of(assigned) else "",
         }
         if isinstance(held.content, SoftwareDistributionPolicy):
             detail |= program_facts(held.content)

@@ -1,7 +1,7 @@
 """What the client was assigned and what it has downloaded: on disk, whatever happens.
 
 Two halves, as in the product's requestedconfig: assignments (one document) and bodies (a
-file each). A body stays in force until the body of a newer version is here, so a client
+file each). A body stays in force until the one that is assigned instead is here, so a client
 whose management point refuses keeps every policy it has.
 """
 
@@ -33,6 +33,16 @@ class HeldPolicy:
     assignment_id: str
     body: bytes
     content: PolicyContent
+    digest: str  # of the body, as assignments write it
+
+    def is_of(self, assigned: AssignedPolicy) -> bool:
+        """Whether this is what is assigned: the version, and the very body where its hash is told."""
+        return self.policy == assigned.policy and assigned.policy_hash.upper() in ("", self.digest)
+
+
+def digest_of(body: bytes) -> str:
+    """A body's hash, as assignments write it."""
+    return f"SHA256:{hashlib.sha256(body).hexdigest().upper()}"
 
 
 def version_number(version: str) -> tuple[int, ...]:
@@ -69,7 +79,7 @@ class PolicyStore:
 
     @property
     def to_download(self) -> list[AssignedPolicy]:
-        """Assigned, but the body in force is another version's or there is none.
+        """Assigned, but the body in force is another one or there is none.
 
         What a client of 2007 shall not download stays where it is: it would only be refused.
         """
@@ -77,7 +87,7 @@ class PolicyStore:
             assigned
             for policy_id, assigned in self.assignments.items()
             if not assigned.flags & DO_NOT_DOWNLOAD
-            and (policy_id not in self.policies or self.policies[policy_id].policy != assigned.policy)
+            and not (policy_id in self.policies and self.policies[policy_id].is_of(assigned))
         ]
 
     def is_older(self, policy: PolicyVersion) -> bool:
@@ -131,7 +141,8 @@ class PolicyStore:
 
     def _compile(self, policy: PolicyVersion, body: bytes) -> HeldPolicy:
         content = self._content(policy, body)
-        held = HeldPolicy(policy, self.assignments[policy.policy_id].assignment_id, body, content)
+        assignment_id = self.assignments[policy.policy_id].assignment_id
+        held = HeldPolicy(policy, assignment_id, body, content, digest_of(body))
         self.policies[policy.policy_id] = held
         return held
 

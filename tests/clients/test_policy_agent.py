@@ -101,6 +101,26 @@ async def test_an_assignment_that_was_wrong_is_asked_for_again(
     assert again.policy_agent.policies[policy.policy_id].content == content
 
 
+async def test_a_held_body_that_is_assigned_with_another_hash_is_asked_for_and_stays_meanwhile(
+    client: SimulatedClient, site: FakeSite, make_client: MakeClient
+) -> None:
+    policy, content = site.advertise()
+    await refresh(client)
+    right, body = site.mp.assigned[policy.policy_id]
+    site.mp.assigned[policy.policy_id] = (replace(right, policy_hash="SHA256:" + "0" * 64), body)
+    await client.policy_agent.request_assignments(full=True)
+    client.abandon()
+    again = make_client()
+    await again.start()
+    notes = [e.detail for e in again.history.events if e.what == "policy_in_force"]
+    assert [note["announced"] for note in notes] == [right.policy_hash, ""]
+    assert "hashes to" in (await again.policy_agent.download_bodies()).failed[0][1]
+    assert again.policy_agent.policies[policy.policy_id].content == content
+    site.mp.assigned[policy.policy_id], site.mp.changes = (right, body), []
+    assert (await again.policy_agent.request_assignments()).reply_type == "Full"
+    assert again.policy_agent.to_download == []
+
+
 async def test_a_new_version_rules_when_its_body_is_here(client: SimulatedClient, site: FakeSite) -> None:
     site.advertise(policy_version="1.00", program_name="Old")
     await refresh(client)
