@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -172,8 +171,7 @@ class _LikesTheFirstVersion(PolicyAgent):
         for policy_id, held in list(self.policies.items()):
             version, body = self.first.setdefault(policy_id, (held.policy, held.body))
             if version != held.policy:
-                digest = f"SHA256:{hashlib.sha256(body).hexdigest().upper()}"
-                self._note_in_force(self._store.keep_body(version, body), digest, self.assignments[policy_id])
+                self._note_in_force(self._store.keep_body(version, body), self.assignments[policy_id])
         return result
 
 
