@@ -50,7 +50,7 @@ class KeptTimeline(Timeline):
         super().__init__(settings)
         self._path = path
         self._write(settings)
-        self._count()
+        self._count_change()
         _known[path.resolve()] = self
 
     def change(self, state: ClockSettings) -> None:
@@ -60,10 +60,10 @@ class KeptTimeline(Timeline):
             ClockRefused: the file cannot be written; the clock stays as it is.
         """
         self._write(state)
-        self._count()
+        self._count_change()
         super().change(state)
 
-    def _count(self) -> None:
+    def _count_change(self) -> None:
         """In place, because followers look at these very bytes; on from where another run left it.
 
         Raises:
@@ -112,19 +112,19 @@ class FollowedTimeline(Timeline):
 
     def look(self) -> None:
         """Look at the file, whether or not somebody has counted a change."""
-        counted = self._count()  # first: what is counted while the file is read is looked at next time
+        counted = self._counter()  # first: what is counted while the file is read is looked at next time
         signature = _signature(self._path)
         if signature != self._seen:
             if counted == self._counted:  # nobody counted it: the counter is new, or not ours any more
                 self._changes = _mapped(_counter_of(self._path))
-                counted = self._count()
+                counted = self._counter()
             self._seen = signature
             found = read_clock(self._path)
             if found is not None and found != self._state:
                 self.change(found)
         self._counted = counted
 
-    def _count(self) -> bytes:
+    def _counter(self) -> bytes:
         return self._changes[:] if self._changes is not None else b""
 
 
