@@ -26,8 +26,9 @@ from emulator.faults.outage import OUTAGES, SILENT, Outage
 from emulator.history import History
 from emulator.load_balancer import LoadBalancer, Member
 from emulator.placement import whole_site
+from emulator.process_host import ProcessHost
 from emulator.role import Role
-from emulator.role_host import DatabaseHost, InProcessHost, ProcessHost, RoleHost, start_all
+from emulator.role_host import DatabaseHost, InProcessHost, RoleHost, start_all
 from emulator.role_process import make_role
 from emulator.settings import DATABASES, ClusterAddress, RoleAddress, RoleSettings
 from emulator.site_clock import SiteClock, kept_settings

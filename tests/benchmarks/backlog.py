@@ -19,8 +19,8 @@ from pathlib import Path
 from clients.client import SimulatedClient
 from clients.settings import ClientSettings
 from emulator.management_point.outboxes import Outboxes
+from emulator.process_host import ProcessHost
 from emulator.protocol.report_file import ReportFile
-from emulator.role_host import ProcessHost
 from emulator.site import Site
 from fixtures.scenario.keys import KeyPool
 from fixtures.scenario.reporting import collect_all
