@@ -215,7 +215,8 @@ class HttpRole:
     async def _errors(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        if self.journal is None:
+        journal = self.journal
+        if journal is None:
             return await self._answered(request, handler)
         told, began = begin(), time.perf_counter()
         status: int | None = None  # nobody was answered: the role or its requester broke off
@@ -228,7 +229,7 @@ class HttpRole:
             raise
         finally:
             seen = (request.method, request.path, status, request.content.total_bytes)
-            self.journal.record(seen, told, began)
+            journal.record(seen, told, began)
 
     async def _answered(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]

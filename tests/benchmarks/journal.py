@@ -1,94 +1,118 @@
 """What the journal costs a policy poll: ``python -m tests.benchmarks.journal``.
 
-Two management points with the same settings and database, started alike, one with a journal, one without,
-answer the polls of ``tests.benchmarks.policy``, each as it does there: alone on its core. They take turns,
-and after some turns two new processes take their place: the same program is a few percent slower or faster
-in another process, wherever its memory happens to lie. Compared is what a poll costs of the core's time.
+A management point answers the polls of ``tests.benchmarks.policy``, as it does there: alone on its core.
+Meanwhile its journal is taken away and given back, many times a second, and what a poll costs of the core's
+time is compared within each pair of slices. One process, because the same program is a few percent slower or
+faster in another one, wherever its memory happens to lie; and several in turn, because the difference may
+depend on that, too.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import os
-import shutil
+import gc
+import json
 import statistics
 import sys
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import time
 from pathlib import Path
 
-from emulator.addresses import free_port
+from emulator.role_process import make_role, read_settings
 from emulator.site import JOURNAL, Site
-from tests.benchmarks.fault_layer import Figures
-from tests.benchmarks.load import write_requests
-from tests.benchmarks.policy import CLIENTS, SERVER_CORE, http_request, place, prepare, topology
+from tests.benchmarks.load import measure
+from tests.benchmarks.policy import CLIENTS, OTHER_CORE, place, prepare, topology
+from tests.benchmarks.twin import twin
 
-SECONDS, TURNS, PAIRS = 1.0, 3, 16
+SLICE = 0.04  # seconds with or without a journal: some hundred polls
+PAIRS, PROCESSES = 150, 6
+WARM_UP = 1.5  # seconds of load before the first slice
 GOAL = 0.05
 
-
-@asynccontextmanager
-async def management_point(
-    site: Site, folder: Path, polls: list[bytes], journal: int
-) -> AsyncIterator[Figures]:
-    """One more management point of the site, with its polls."""
-    mp = site.only("management_point")
-    twin = mp.model_copy(update={"port": free_port(mp.host)})
-    folder = folder / str(twin.port)
-    shutil.copytree(site.folder(mp.name), folder / "data")
-    update = {"role": twin, "data": folder / "data", "journal": journal}
-    file = folder / "settings.json"
-    settings = site.settings(mp.name).model_copy(update=update)
-    file.write_text(settings.model_dump_json(), encoding="utf-8")
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "emulator.role_process", str(file),
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, start_new_session=True,
-    )  # fmt: skip
-    try:
-        assert process.stdout
-        if await process.stdout.readline() != b"ready\n":
-            raise RuntimeError("a management point did not start")
-        os.sched_setaffinity(process.pid, {SERVER_CORE})
-        requests = [http_request("CCM_POST", "/ccm_system/request", twin, poll) for poll in polls]
-        yield Figures(twin, write_requests(folder, "polls", requests))
-    finally:
-        process.terminate()
-        await process.wait()
+Pairs = list[tuple[float, float]]  # microseconds of the core a poll, with a journal and without
 
 
-async def main(pairs: int, turns: int, seconds: float) -> None:
-    costs: list[tuple[float, float]] = []
+async def serve(settings: Path, pairs: int) -> None:
+    """Be the management point: say ``ready``, and after a line on standard input what was measured."""
+    role = make_role(read_settings(settings))
+    answer, polls = role._answered, 0
+
+    async def counted(*request: object) -> object:
+        nonlocal polls
+        polls += 1
+        return await answer(*request)  # type: ignore[arg-type]
+
+    role._answered = counted  # type: ignore[method-assign, assignment]
+    await role.start()
+    gc.freeze()  # as every role's process does
+    print("ready", flush=True)
+    await asyncio.to_thread(sys.stdin.readline)
+    journal = role.journal
+
+    async def cost(with_it: bool) -> float:
+        role.journal = journal if with_it else None
+        before, began = polls, time.process_time()
+        await asyncio.sleep(SLICE)
+        return (time.process_time() - began) * 1e6 / (polls - before)
+
+    measured: Pairs = []
+    for pair in range(pairs):
+        first = bool(pair % 2)
+        costs = {first: await cost(first)}
+        costs[not first] = await cost(not first)
+        measured.append((costs[True], costs[False]))
+    print(json.dumps(measured), flush=True)
+    await asyncio.Event().wait()
+
+
+async def measured_in_a_process(site: Site, folder: Path, polls: list[bytes], pairs: int) -> Pairs:
+    """What one more management point of the site says of itself under load."""
+    command, options = ("-m", __spec__.name, "--serve"), ("--pairs", str(pairs))
+    async with twin(site, folder, polls, JOURNAL, command, options) as mp:
+        assert mp.process.stdin
+        assert mp.process.stdout
+        seconds = 2 * SLICE * pairs * 1.1 + 2 * WARM_UP
+        address = mp.address
+        load = asyncio.create_task(measure(address.host, address.port, mp.polls, seconds, OTHER_CORE))
+        await asyncio.sleep(WARM_UP)
+        mp.process.stdin.write(b"now\n")
+        measured: Pairs = [(a, b) for a, b in json.loads(await mp.process.stdout.readline())]
+        if load.done():
+            raise RuntimeError("the load ended before everything was measured")
+        await load
+        return measured
+
+
+async def main(processes: int, pairs: int) -> None:
+    of_all: Pairs = []
     with tempfile.TemporaryDirectory(prefix="cmemu-bench-") as temporary:
         folder = Path(temporary)
         async with Site(topology(), mode="processes") as site:
             _, polls = await prepare(site, folder, CLIENTS)
             place(site.only("management_point"))
-            for _ in range(pairs):
-                async with (
-                    management_point(site, folder, polls, JOURNAL) as with_it,
-                    management_point(site, folder, polls, 0) as without,
-                ):
-                    for turn in range(turns):
-                        for figures in (with_it, without) if turn % 2 else (without, with_it):
-                            await figures.turn(seconds)
-                    costs.append((statistics.median(with_it.costs), statistics.median(without.costs)))
-                    print(f"  {costs[-1][0]:.0f} and {costs[-1][1]:.0f} us a poll", flush=True)
-    with_it, without = (statistics.median(column) for column in zip(*costs, strict=True))  # type: ignore[assignment]
-    ratios = [a / b - 1 for a, b in costs]
-    quarters = statistics.quantiles(ratios, n=4)
+            medians = []
+            for _ in range(processes):
+                measured = await measured_in_a_process(site, folder, polls, pairs)
+                of_all += measured
+                medians.append(_median_cost(measured))
+                print(f"  {medians[-1]:+.1%} in one process", flush=True)
+    with_it, without = (statistics.median(column) for column in zip(*of_all, strict=True))
     print(
         f"a poll costs {with_it:.0f} us with a journal and {without:.0f} without; the journal costs "
-        f"{statistics.median(ratios):+.1%}, median of {pairs} pairs of processes "
-        f"(their middle half {quarters[0]:+.1%} to {quarters[2]:+.1%}; goal: under {GOAL:.0%})"
+        f"{statistics.median(medians):+.1%}, median of {processes} processes with {pairs} pairs of slices "
+        f"each ({min(medians):+.1%} to {max(medians):+.1%}; goal: under {GOAL:.0%})"
     )
+
+
+def _median_cost(measured: Pairs) -> float:
+    return statistics.median(a / b - 1 for a, b in measured)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pairs", type=int, default=PAIRS, help="of processes")
-    parser.add_argument("--turns", type=int, default=TURNS, help="of each pair")
-    parser.add_argument("--seconds", type=float, default=SECONDS, help="of a turn")
+    parser.add_argument("--processes", type=int, default=PROCESSES, help="one after the other")
+    parser.add_argument("--pairs", type=int, default=PAIRS, help="of slices in each")
+    parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
     told = parser.parse_args()
-    asyncio.run(main(told.pairs, told.turns, told.seconds))
+    asyncio.run(serve(told.serve, told.pairs) if told.serve else main(told.processes, told.pairs))
