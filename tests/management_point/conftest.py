@@ -358,3 +358,10 @@ async def outage(request: pytest.FixtureRequest, postgres: PostgresServer, lab: 
 def stranger(lab: Lab) -> Client:
     """Not registered."""
     return Client(lab, "PC02", SIGNERS[1])
+
+
+@pytest.fixture
+async def closed(lab: Any) -> Any:
+    """Nothing leaves the outboxes, so nothing can be stored unseen."""
+    await lab.inboxes.stop()
+    return lab

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import zlib
 from dataclasses import replace
@@ -10,12 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from emulator.errors import BadSignature, MalformedMessage, MessageTooLarge
-from emulator.protocol import message as message_module
+from emulator.errors import BadSignature, MalformedMessage
 from emulator.protocol.framing import CONTENT_TYPE, decode_multipart, encode_multipart
 from emulator.protocol.message import (
     ClientAuth,
-    Message,
     decode_message,
     decode_reply,
     encode_message,
@@ -23,39 +20,11 @@ from emulator.protocol.message import (
     inflate,
     verify_message,
 )
-from emulator.protocol.message_header import MAX_ATTACHMENTS, Attachment
+from emulator.protocol.message_header import Attachment
 from emulator.protocol.policy import ReplyAssignments, RequestAssignments
 from emulator.protocol.signing import ANY_ALGORITHM, Signer
 from emulator.protocol.xml import decode_utf16, parse_xml
-
-LIMIT = 1_000_000
-SMSID = "GUID:6D1A5F0C-3C2B-4E0B-9A54-0B7E6F1D2C3A"
-TEXT = st.text(
-    st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="\ufeff\ufffe\uffff"), max_size=60
-)
-MESSAGE = Message(
-    message_id="{A1B2C3D4-0001-4000-8000-000000000001}",
-    source_id=SMSID,
-    source_host="pc1",
-    target_endpoint="MP_PolicyManager",
-    body_text="<RequestAssignments/>",
-    sent_time="2026-06-01T08:00:00Z",
-    target_host="127.0.0.1:8080",
-)
-
-
-def framed(header: str, payload: bytes) -> Message:
-    """What a body with this header and payload decodes to."""
-    return decode_message(CONTENT_TYPE, encode_multipart(header, payload), LIMIT)
-
-
-def msg(inner: str = "", attributes: str = "") -> str:
-    return f"<Msg{attributes}>{inner}<TargetEndpoint>MP_PolicyManager</TargetEndpoint></Msg>"
-
-
-def utf16(text: str) -> bytes:
-    return text.encode("utf-16-le")
-
+from tests.protocol.messages import BODY, LIMIT, MESSAGE, SMSID, ZLIB, declared, framed, msg, utf16
 
 # --- the worked example --------------------------------------------------------------
 
@@ -161,6 +130,9 @@ def test_our_reply_is_the_examples(example) -> None:
 # --- round trips ---------------------------------------------------------------------
 
 
+TEXT = st.text(
+    st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="\ufeff\ufffe\uffff"), max_size=60
+)
 ATTACHMENTS = st.lists(
     st.builds(Attachment, st.from_regex(r"[0-9a-f{}-]{1,38}", fullmatch=True), st.binary(max_size=40)),
     max_size=3,
@@ -209,13 +181,6 @@ def test_signed_round_trip(signer: Signer, example) -> None:
 
 
 # --- what differs from client to client ----------------------------------------------
-
-BODY = "<RequestAssignments/>"
-ZLIB = '<Hooks><Hook3 Name="zlib-compress"/></Hooks>'
-
-
-def declared(length: int, offset: int = 0) -> str:
-    return f'<Body Type="ByteRange" Length="{length}" Offset="{offset}"/>'
 
 
 @pytest.mark.proves("framing.lengths", "framing.uncompressed", "framing.zlib_levels", "framing.bom")
@@ -351,117 +316,3 @@ def test_texts_of_attachments() -> None:
         assert Attachment("x", data).text == "<a>\u00e9</a>"
     with pytest.raises(MalformedMessage):
         Attachment("x", b"<a>\xff").text  # noqa: B018 - reading it is the test
-
-
-# --- what is refused -----------------------------------------------------------------
-
-
-@pytest.mark.proves("framing.malformed")
-@pytest.mark.parametrize(
-    ("header", "payload"),
-    [
-        ("", b""),
-        ("<Other/>", b""),
-        ("<Msg/>", b""),
-        ("<Msg><TargetEndpoint> </TargetEndpoint></Msg>", b""),
-        ("<!DOCTYPE Msg>" + msg(), b""),
-        (msg("&x;"), b""),
-        ("<a>" * 5000, b""),
-        (msg(declared(-1)), utf16(BODY)),
-        (msg(declared(2, -2)), utf16(BODY)),
-        (msg(declared(2, 10_000)), utf16(BODY)),
-        (msg('<Body Length="x"/>'), utf16(BODY)),
-        (msg('<Body Offset="9999999999999999999999"/>'), utf16(BODY)),
-        (msg(f'<Body Length="{"9" * 5000}"/>'), utf16(BODY)),
-        (msg('<Attachment Offset="-1"/>'), utf16(BODY)),
-        (msg('<Attachment Offset="5"/>' * (MAX_ATTACHMENTS + 1)), utf16(BODY)),
-        (msg(), b"\x00\xd8a\x00"),
-        (msg(declared(2)), utf16("\U0001f5a5")),
-        (msg(ZLIB), b""),
-        (msg(ZLIB), b"not zlib"),
-        (msg(ZLIB), utf16(BODY)),
-        (msg(ZLIB), zlib.compress(utf16(BODY))[:-1]),
-        (msg(ZLIB), zlib.compress(utf16(BODY))[:-4] + b"\0\0\0\0"),
-    ],
-)
-def test_malformed(header: str, payload: bytes) -> None:
-    with pytest.raises(MalformedMessage):
-        framed(header, payload)
-
-
-def test_a_header_that_is_no_utf16() -> None:
-    body = encode_multipart("?", b"").replace(b"\xff\xfe?\0", b"\xff\xfe\x00\xd8")
-    with pytest.raises(MalformedMessage):
-        decode_message(CONTENT_TYPE, body, LIMIT)
-
-
-@pytest.mark.proves("framing.limits")
-def test_size_limits() -> None:
-    bomb = zlib.compress(b"\0" * 50_000_000)
-    with pytest.raises(MessageTooLarge):
-        framed(msg(ZLIB), bomb)
-    with pytest.raises(MessageTooLarge):
-        framed(msg(), b"a" * (LIMIT + 1))
-    assert inflate(zlib.compress(b"a" * 5), 5) == b"aaaaa"
-    with pytest.raises(MessageTooLarge):
-        inflate(zlib.compress(b"a" * 6), 5)
-
-
-@pytest.mark.proves("framing.malformed")
-def test_damaged_messages(example, signer: Signer, damaged) -> None:
-    for body in damaged(example.request, 300) + damaged(encode_message(MESSAGE, signer), 100):
-        with contextlib.suppress(MalformedMessage, BadSignature):
-            verify_message(decode_message(CONTENT_TYPE, body, LIMIT), example.certificate)
-
-
-def test_damaged_replies(damaged, monkeypatch: pytest.MonkeyPatch) -> None:
-    good = encode_reply(MESSAGE, "<ReplyAssignments/>", reply_id="", sent_time="", source_host="MP1")
-    for body in damaged(good, 200):
-        with contextlib.suppress(MalformedMessage):
-            decode_reply(CONTENT_TYPE, body)
-    monkeypatch.setattr(message_module, "MAX_REPLY", 10)
-    with pytest.raises(MessageTooLarge):
-        decode_reply(CONTENT_TYPE, good)
-
-
-def test_a_reply_that_is_a_web_page() -> None:
-    with pytest.raises(MalformedMessage):
-        decode_reply("text/html", b"<html><body>Service Unavailable</body></html>")
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"body_text": "\ud800"},
-        {"body_text": "a\0b"},
-        {"source_host": "\ud800"},
-        {"source_id": "\0"},
-        {"reply_compression": "\0"},
-        {"target_endpoint": "\x01"},
-    ],
-)
-def test_messages_that_cannot_be_written(change: dict[str, str], signer: Signer) -> None:
-    with pytest.raises(MalformedMessage):
-        encode_message(replace(MESSAGE, **change), signer)
-
-
-def test_signatures_that_do_not_fit(signer: Signer, example) -> None:
-    message = decode_message(CONTENT_TYPE, encode_message(MESSAGE, signer), LIMIT)
-    auth = message.auth
-    assert auth is not None
-    other = "GUID:00000000-0000-4000-8000-000000000000"
-    for wrong in (
-        replace(message, auth=None),
-        replace(message, raw_payload=message.raw_payload + b"\0"),
-        replace(message, source_id=other),
-        replace(message, auth=replace(auth, payload_signature="")),
-        replace(message, auth=replace(auth, client_id_signature=auth.payload_signature)),
-        replace(message, auth=replace(auth, client_id_signature=signer.sign(utf16(other + "\0")))),
-        replace(message, auth=replace(auth, payload_signature="xyz")),
-        replace(message, auth=replace(auth, hash_algorithm="1.2.840.113549.1.1.5")),
-    ):
-        with pytest.raises(BadSignature):
-            verify_message(wrong, signer.certificate)
-    for source_id in ("", "nobody"):
-        with pytest.raises(MalformedMessage):
-            verify_message(replace(message, source_id=source_id), signer.certificate)

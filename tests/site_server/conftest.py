@@ -14,7 +14,18 @@ from emulator.clock import ClockSettings
 from emulator.security import Security
 from emulator.settings import RoleAddress, RoleSettings
 from emulator.site_server.site_server import SiteServer
-from tests.site_server.lab import HOST, SECRET, USERS, Administrator, FakeDistributionPoint, Wire, until
+from tests.site_server.devices import Devices
+from tests.site_server.lab import (
+    HOST,
+    SECRET,
+    USERS,
+    Administrator,
+    FakeDistributionPoint,
+    Wire,
+    add_system,
+    until,
+)
+from tests.site_server.reporting import SMSID
 
 
 @pytest.fixture
@@ -125,3 +136,13 @@ async def wire(site_dsn: str) -> AsyncIterator[Wire]:
 @pytest.fixture
 def wire_dsn(wire: Wire, site_dsn: str) -> str:
     return urlsplit(site_dsn)._replace(netloc=f"postgres@{HOST}:{wire.port}").geturl()
+
+
+@pytest.fixture
+def devices(http: aiohttp.ClientSession, site_server: SiteServer) -> Devices:
+    return Devices(http, site_server)
+
+
+@pytest.fixture
+async def resource(site_server: SiteServer) -> int:
+    return await add_system(site_server.database, "PC01", SMS_Unique_Identifier0=SMSID)

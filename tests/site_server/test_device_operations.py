@@ -1,90 +1,19 @@
-"""CMPivot and scripts: answered from what devices reported, kept in the database, never executed."""
+"""CMPivot and a device's other operations: answered from what devices reported, kept in the database."""
 
 from __future__ import annotations
 
-import base64
-import codecs
-import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import aiohttp
 import pytest
 
-from emulator.protocol.report import Instance
-from emulator.protocol.report_file import ReportFile, ReportKind
-from emulator.site_server.administrators import CALLER
 from emulator.site_server.site_server import SiteServer
-from tests.site_server.lab import Administrator, Wire, add_system, until
-from tests.site_server.reporting import SMSID, ddr, disk, event, exe, inventory
+from tests.site_server.devices import Devices
+from tests.site_server.lab import Wire, add_system, until
+from tests.site_server.reporting import SMSID, disk, event, inventory
 
 OTHER = "GUID:22222222-2222-4333-8444-555555555555"
-
-
-class Devices:
-    """The v1.0 route, as an administrator uses it."""
-
-    def __init__(self, http: aiohttp.ClientSession, server: SiteServer) -> None:
-        self._http = http
-        self.server = server
-
-    async def ask(self, verb: str, path: str, body: Any = None) -> tuple[int, Any]:
-        url = f"{self.server.settings.role.url}/AdminService/v1.0/{path}"
-        async with self._http.request(verb, url, json=body) as reply:
-            return reply.status, await reply.json() if reply.content_type == "application/json" else None
-
-    async def run(self, target: str, query: str) -> int:
-        status, answer = await self.ask("POST", f"{target}/AdminService.RunCMPivot", {"InputQuery": query})
-        assert status == 200, answer
-        return int((answer["value"] if target.startswith("Device") else answer)["OperationId"])
-
-    async def result(self, target: str, operation: int, of: str = "CMPivotResult") -> tuple[int, Any]:
-        return await self.ask("GET", f"{target}/AdminService.{of}(OperationId={operation})")
-
-    async def report(self, *files: ReportFile) -> None:
-        for file in files:
-            await self.server.inboxes.put(file.kind, file.key, file.to_bytes())
-
-    async def reported(self) -> None:
-        """One device tells all it has to tell, and the loaders are done with it."""
-        told = {
-            "NetbiosName": "PC01",
-            "Name": "PC01",
-            "IPAddresses": "10.0.0.7",
-            "MACAddresses": "02:00:00:00:00:07",
-            "LastLogonUserName": "alice",
-            "LastLogonUserDomain": "LAB",
-        }
-        windows = {"Caption": "Microsoft Windows 7 Enterprise", "Version": "6.1.7600"}
-        await self.report(
-            ddr(told),
-            inventory(
-                "1.0",
-                [
-                    disk("C:", 100),
-                    disk("D:", 2000),
-                    Instance("Win32_OperatingSystem", "\\\\.\\root\\cimv2", "New", windows, "w"),
-                ],
-            ),
-            inventory("1.0", [exe("a.exe"), exe("b.exe", "2.0")], kind=ReportKind.SOFTWARE_INVENTORY),
-        )
-        await until(
-            lambda: self.server.database.fetchval(
-                "SELECT LastHWScan IS NOT NULL AND LastSWScan IS NOT NULL AND Last_DDR_Time IS NOT NULL"
-                " FROM WorkstationStatus_DATA JOIN System_DISC ON ItemKey = MachineID"
-            )
-        )
-
-
-@pytest.fixture
-def devices(http: aiohttp.ClientSession, site_server: SiteServer) -> Devices:
-    return Devices(http, site_server)
-
-
-@pytest.fixture
-async def resource(site_server: SiteServer) -> int:
-    return await add_system(site_server.database, "PC01", SMS_Unique_Identifier0=SMSID)
-
 
 # -- reading ---------------------------------------------------------------------------
 
@@ -292,113 +221,3 @@ async def test_operations_outlive_a_restart_and_need_the_database(
     await wire.join()
     status, answer = await again.result(target, operation)
     assert (status, answer["value"]["Result"]) == (200, [{"Version": "6.1.7600"}])
-
-
-# -- scripts ---------------------------------------------------------------------------
-
-GUID = "6f9619ff-8b86-d011-b42d-00c04fc964ff"
-
-
-def in_base64(script: str) -> str:
-    return base64.b64encode(codecs.BOM_UTF16_LE + script.encode("utf-16-le")).decode()
-
-
-async def approved(administrator: Administrator, server: SiteServer, script: str, guid: str = GUID) -> None:
-    """A script that one administrator wrote and another one approved."""
-    body = {
-        "ApprovalState": 3,
-        "ParamsDefinition": "",
-        "ScriptName": "Updates",
-        "Author": "",
-        "Script": in_base64(script),
-        "ScriptVersion": "1",
-        "ScriptType": 0,
-        "ParameterlistXML": "",
-        "ScriptGuid": guid,
-    }
-    status, answer = await administrator.ask("POST", "SMS_Scripts.CreateScripts/", body)
-    assert (status, answer["ScriptGuid"]) == (201, guid.upper())
-    await server.database.execute(
-        "UPDATE Scripts SET Author = 'LAB\\second' WHERE ScriptGuid = $1::text::uuid", guid
-    )
-    approval = {"Approver": "", "ApprovalState": "3", "Comment": ""}
-    path = f"SMS_Scripts/{guid}/AdminService.UpdateApprovalState"
-    assert (await administrator.ask("POST", path, approval))[0] == 201
-
-
-@pytest.mark.proves("adminservice.scripts")
-@pytest.mark.parametrize(
-    ("script", "code", "lines"),
-    [
-        ("hostname\r\nwhoami # who\r\n", 0, ["PC01", "nt authority\\system"]),
-        ("Get-ComputerInfo", 0, None),
-        ("ipconfig /all", 0, None),
-        ("Remove-Item C:\\ -Recurse", 1, None),
-        ("hostname; Remove-Item x", 1, None),
-        ("", 1, None),
-    ],
-)
-async def test_a_script_is_answered_and_not_executed(
-    administrator: Administrator,
-    devices: Devices,
-    resource: int,
-    script: str,
-    code: int,
-    lines: list[str] | None,
-) -> None:
-    await approved(administrator, devices.server, script + " ")
-    target = f"Device({resource})"
-    status, answer = await devices.ask("POST", f"{target}/AdminService.RunScript", {"ScriptGuid": GUID})
-    assert status == 200
-    operation = answer["value"]
-    assert isinstance(operation, int)
-    assert (await devices.result(target, operation, "ScriptResult"))[0] == 404
-    await devices.reported()
-    status, answer = await devices.result(target, operation, "ScriptResult")
-    assert status == 200
-    (row,) = answer["value"]["Result"]
-    assert row["ScriptExitCode"] == code
-    output = json.loads(row["ScriptOutput"])
-    if lines is not None:
-        assert output == lines
-    elif code:
-        assert "not executed" in output[0]
-        assert f"PC01 ({resource})" in output[1]
-    else:
-        told = "\n".join(output)
-        assert "10.0.0.7" in told or "Microsoft Windows 7 Enterprise" in told
-    assert (await devices.result(target, operation))[0] == 404  # it was no CMPivot query
-
-
-@pytest.mark.proves("adminservice.scripts.approval")
-async def test_nobody_approves_a_script_of_their_own(
-    administrator: Administrator, devices: Devices, resource: int
-) -> None:
-    body = {
-        "ScriptName": "mine",
-        "Script": in_base64("hostname"),
-        "ScriptGuid": GUID,
-        "Author": "LAB\\second",
-    }
-    assert (await administrator.ask("POST", "SMS_Scripts.CreateScripts", body))[0] == 201
-    assert (await administrator.ask("POST", "SMS_Scripts.CreateScripts", body))[0] == 409
-    columns = "ScriptName,ScriptDescription,ScriptGuid,Author,ApprovalState,Approver"
-    (listed,) = await administrator.all("SMS_Scripts", select=columns)
-    assert (listed["Author"], listed["ApprovalState"]) == (CALLER.get(), 0)  # not whom the request named
-    path = f"SMS_Scripts/{GUID}/AdminService.UpdateApprovalState"
-    status, answer = await administrator.ask("POST", path, {"ApprovalState": "3"})
-    assert (status, answer["error"]["code"]) == (500, "OwnApprovalForbidden")
-    run = {"ScriptGuid": GUID}
-    assert (await devices.ask("POST", f"Device({resource})/AdminService.RunScript", run))[0] == 409
-    assert (await administrator.ask("POST", path, {"ApprovalState": 1, "Comment": "no"}))[0] == 201
-    assert (await administrator.ask("POST", path, {"ApprovalState": 2}))[0] == 400
-    status, read = await devices.ask("GET", f"Script/{GUID}")
-    assert (status, read["ScriptName"], read["ScriptContent"]) == (200, "mine", "hostname")
-    assert (await administrator.ask("DELETE", f"SMS_Scripts/{GUID}"))[0] == 204
-    assert (await devices.ask("GET", f"Script/{GUID}"))[0] == 404
-
-
-@pytest.mark.parametrize("script", ["not base64!", base64.b64encode(b"\xff\xff\xff").decode(), "", None, 5])
-async def test_a_script_that_is_none(administrator: Administrator, script: object) -> None:
-    body = {"ScriptName": "x", "Script": script}
-    assert (await administrator.ask("POST", "SMS_Scripts.CreateScripts", body))[0] == 400
