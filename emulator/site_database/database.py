@@ -16,6 +16,7 @@ from typing import Any
 import asyncpg
 
 from emulator.errors import SiteDatabaseUnavailable
+from emulator.site_database.informed_connection import InformedConnection
 
 # An outage, as asyncpg shows it: refused, reset and timed-out connections are OSErrors or
 # TimeoutErrors; one lost in use is a PostgresConnectionError or an InterfaceError; a server
@@ -126,6 +127,7 @@ class SiteDatabase:
             timeout=self.timeout,
             command_timeout=self.timeout,
             reset=_leave,
+            connection_class=InformedConnection,
             # Planning the look-up of assignments takes six times as long as running it, and the plan
             # never depends on whose they are: so plan once a session.
             server_settings={"application_name": self._name, "plan_cache_mode": "force_generic_plan"},
