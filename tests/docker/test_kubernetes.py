@@ -77,6 +77,12 @@ def test_pods_are_nobody_in_particular_and_write_only_where_they_may(manifest: M
 
 
 @pytest.mark.parametrize("manifest", of_kind("StatefulSet"), ids=title)
+def test_a_claim_is_opened_to_the_group_once_and_not_at_every_mount(manifest: Manifest) -> None:
+    context = manifest["spec"]["template"]["spec"]["securityContext"]
+    assert (context["fsGroup"], context["fsGroupChangePolicy"]) == (context["runAsGroup"], "OnRootMismatch")
+
+
+@pytest.mark.parametrize("manifest", of_kind("StatefulSet"), ids=title)
 def test_a_role_keeps_its_folder_and_is_probed(manifest: Manifest) -> None:
     (container,) = manifest["spec"]["template"]["spec"]["containers"]
     claimed = {claim["metadata"]["name"] for claim in manifest["spec"]["volumeClaimTemplates"]}
