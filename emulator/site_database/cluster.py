@@ -55,7 +55,7 @@ class Cluster:
             await asyncio.to_thread(self._make_way)
             if not self.folder.exists():
                 await self._make()
-            # PostgreSQL starts in no folder a group may write to; whoever mounted it may have let one (an fsGroup).
+            # PostgreSQL refuses a folder that a group may write to; a mount for an fsGroup lets one.
             self.folder.chmod(0o700)
             entry = HOST_BASED_AUTHENTICATION + (FROM_ELSEWHERE if from_elsewhere else "")
             (self.folder / "pg_hba.conf").write_text(entry, encoding="ascii")
