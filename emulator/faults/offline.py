@@ -15,6 +15,8 @@ from emulator.faults.surroundings import Surroundings
 class Offline(RoleFault):
     """The role is away."""
 
+    alone = False  # whoever heals the role need not lift it: whether it is away tells
+
     def check(self, site: Surroundings, role: str) -> None:
         """See that it is there.
 
