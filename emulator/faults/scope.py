@@ -83,17 +83,18 @@ def _leading_to(fault: Fault, topology: Topology) -> tuple[Arrow, ...]:
 
 def _able(fault: WireFault, arrows: tuple[Arrow, ...], topology: Topology) -> tuple[Arrow, ...]:
     """Those on which the fault and its selectors have something to look at."""
+    if not (fault.http_only or fault.selects):
+        return arrows
     kinds = {role.name: role.kind for role in topology.roles}
-    able = list(arrows)
-    if fault.http_only or fault.selects:
-        tls = topology.security.mode == "native"  # clients speak it then
-        able = [a for a in able if kinds[a.target] not in DATABASES and not (tls and a.source == "clients")]
-        if not able:
-            raise FaultRefused(
-                f"{fault.kind}: on {fault.on} there is no HTTP to look into; "
-                "valid there: faults of connections and bytes, without selectors"
-            )
-    return met(fault, able, topology)
+    tls = topology.security.mode == "native"  # clients speak it then
+    open_ = [a for a in arrows if kinds[a.target] not in DATABASES and not (tls and a.source == "clients")]
+    able = tuple(a for a in met(fault, arrows, topology) if a in open_) if open_ else ()
+    if not able:
+        raise FaultRefused(
+            f"{fault.kind}: on {fault.on} there is no HTTP to look into; "
+            "valid there: faults of connections and bytes, without selectors"
+        )
+    return able
 
 
 def _named(fault: Fault, topology: Topology) -> tuple[Arrow, ...]:
