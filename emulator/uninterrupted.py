@@ -1,4 +1,4 @@
-"""What must come to its end once it was begun, as stopping a site: half of it would leave something behind."""
+"""What must come to its end once it was begun, as stopping a site: half of it leaves something behind."""
 
 from __future__ import annotations
 
