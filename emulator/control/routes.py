@@ -66,6 +66,7 @@ ROUTES: tuple[Route, ...] = (
         "Trigger a schedule of a client",
         m.ClientView,
         body=m.Trigger,
+        waits=True,
     ),
     Route(POST, "/reset", "reset", "Back to the site's beginning", m.SnapshotView, problems=REFUSED),
     Route(GET, "/snapshots", "snapshots", "The snapshots there are", m.SnapshotList),
@@ -110,6 +111,7 @@ ROUTES: tuple[Route, ...] = (
         m.JournalView,
         body=m.Expectation,
         problems=(417,),
+        waits=True,
     ),
     Route(GET, "/journal/{role}/{number}/body", "body", "The decoded body of a message", BINARY),
     Route(
@@ -120,5 +122,6 @@ ROUTES: tuple[Route, ...] = (
         m.Report,
         body=m.ReproduceRequest,
         problems=(404,),
+        waits=True,
     ),
 )
