@@ -93,9 +93,9 @@ class Control:
         if number not in there:
             newest = list(there)[-NEWEST:]
             raise ObjectNotFound.naming_valid(
-                f"the journal of {role!r} holds no message {number!r}, but {len(there)} others",
+                f"the journal of {role!r} holds no message {number!r} among its {len(there)}",
                 newest,
-                also=" are the newest" if newest else "",
+                also=", the newest of them" if newest else "",
             )
         return journal.body(there[number])
 

@@ -30,7 +30,7 @@ class Route:
     status: int = 200
     problems: tuple[int, ...] = ()  # beside those that every route may have
     open: bool = False  # answered without a token
-    waits: bool = False  # for something to come: given up when whoever asked has gone
+    waits: bool = False  # for something to come, or its turn: given up then when whoever asked has gone
 
 
 def document(routes: Sequence[Route], version: str) -> dict[str, Any]:

@@ -68,7 +68,9 @@ ROUTES: tuple[Route, ...] = (
         body=m.Trigger,
         waits=True,
     ),
-    Route(POST, "/reset", "reset", "Back to the site's beginning", m.SnapshotView, problems=REFUSED),
+    Route(
+        POST, "/reset", "reset", "Back to the site's beginning", m.SnapshotView, problems=REFUSED, waits=True
+    ),
     Route(GET, "/snapshots", "snapshots", "The snapshots there are", m.SnapshotList),
     Route(
         POST,
@@ -79,6 +81,7 @@ ROUTES: tuple[Route, ...] = (
         body=m.SnapshotName,
         status=201,
         problems=REFUSED,
+        waits=True,
     ),
     Route(
         POST,
@@ -87,9 +90,16 @@ ROUTES: tuple[Route, ...] = (
         "Go back to a snapshot",
         m.SnapshotView,
         problems=REFUSED,
+        waits=True,
     ),
     Route(
-        DELETE, "/snapshots/{name}", "delete_snapshot", "Forget a snapshot", m.SnapshotList, problems=REFUSED
+        DELETE,
+        "/snapshots/{name}",
+        "delete_snapshot",
+        "Forget a snapshot",
+        m.SnapshotList,
+        problems=REFUSED,
+        waits=True,
     ),
     Route(
         GET,

@@ -14,6 +14,7 @@ from emulator.control.control_api import ControlApi, is_loopback
 from emulator.control.models import ClientView
 from emulator.control.routes import ROUTES
 from emulator.errors import ObjectNotFound
+from emulator.role_host import InProcessHost
 from emulator.site import Site
 from fixtures.beside_the_site import reproduce
 from fixtures.hosted_clients import HostedClients
@@ -250,6 +251,39 @@ class SlowClients:
         self.state = "again"
 
 
+async def hang_up(asking: asyncio.Task[Any], api: ControlApi) -> None:
+    """Break a request off, and wait until the API has seen it."""
+    asking.cancel()
+    await asyncio.wait([asking])
+    assert api._runner
+    assert api._runner.server
+    while any(at.connected for at in api._runner.server.connections):  # noqa: ASYNC110 - nobody tells
+        await asyncio.sleep(0.001)
+
+
+async def test_who_hangs_up_while_a_role_stops_finds_it_stopped(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go = asyncio.Event(), asyncio.Event()
+    stop = InProcessHost.stop
+
+    async def slow(host: InProcessHost) -> str:
+        begun.set()
+        await go.wait()
+        return await stop(host)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(InProcessHost, "stop", slow)
+        asking = asyncio.create_task(lab.http.post(lab.api.url + "/roles/management_point/stop"))
+        await begun.wait()
+        await hang_up(asking, lab.api)
+        go.set()
+        await lab.api.stop()  # waits for what is at work
+    assert lab.site.broken == {"management_point": "stopped"}
+    assert await lab.site.heal() != {}
+    assert (await lab.site.probe("management_point")).answers
+
+
 async def test_who_hangs_up_during_a_reset_leaves_a_site_that_is_whole(tmp_path: Path) -> None:
     async with (
         Site(find_topology("one-computer"), data=tmp_path / "site") as site,
@@ -261,11 +295,9 @@ async def test_who_hangs_up_during_a_reset_leaves_a_site_that_is_whole(tmp_path:
         async with ControlApi(control) as api:
             asking = asyncio.create_task(http.post(f"{api.url}/reset"))
             await clients.begun.wait()
-            asking.cancel()
-            await asyncio.wait([asking])
-            stopping = asyncio.create_task(api.stop())
+            await hang_up(asking, api)
             clients.go.set()
-            await stopping
+            await api.stop()  # waits for what is at work
             assert clients.state == "again"
         assert all([(await site.probe(role)).answers for role in site.roles])
 
