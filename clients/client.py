@@ -239,6 +239,8 @@ class SimulatedClient:
         plan.every(Recurring("state", s.state_interval, self._send_state, remembered=False))
         self._plan_programs()
         self._plan_expiry()
+        if len(self.messaging):  # what an earlier life left
+            self._plan_sending()
 
     async def _policy_cycle(self) -> None:
         await self.register()

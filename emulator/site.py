@@ -85,6 +85,8 @@ class Site(BreakableSite):
         ``listen``: the site stands in one container: every role listens on this address, on its fixed port
         (``placement.ports``), and tells clients that it answers there under ``public_host``.
         """
+        if not isinstance(topology, Topology):
+            raise TopologyError(f"{topology!r} is no Topology; fixtures.site.Site takes names and paths, too")
         if mode not in self.modes:
             raise TopologyError(f"unknown mode {mode!r}; valid: {', '.join(self.modes)}")
         if parts and mode != "in-process":

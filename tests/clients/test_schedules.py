@@ -46,6 +46,23 @@ async def test_what_is_not_sent_is_tried_again_after_1_5_30_and_60_minutes(
     assert lapse.minutes_of("send_report", "ok", kind="status") == [276]
 
 
+async def test_what_an_earlier_life_left_is_sent_at_the_start_of_the_next(
+    make_client: MakeClient, site: FakeSite, lapse: Lapse
+) -> None:
+    client = make_client(lapse=lapse, schedules_enabled=True)
+    site.mp.failing["MP_HinvEndpoint"] = 503
+    await client.start()
+    await lapse.pass_time(30)
+    await client.stop()
+    del site.mp.failing["MP_HinvEndpoint"]
+    again = make_client(lapse=lapse, schedules_enabled=True)
+    await again.start()
+    await lapse.pass_time(0)
+    assert len(again.messaging) == 0
+    assert lapse.minutes_of("collected", "note", kind="hardware_inventory") == [0]
+    assert len(lapse.minutes_of("send_report", "ok", kind="hardware_inventory")) == 1
+
+
 async def test_unsent_state_messages_go_every_15_minutes(
     make_client: MakeClient, site: FakeSite, lapse: Lapse
 ) -> None:
