@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,12 +43,17 @@ def client_command(
     clock_of: Annotated[
         Path | None, typer.Option(help="data folder of a site on this machine: follow its clock")
     ] = None,
+    log_dir: Annotated[
+        Path | None,
+        typer.Option(help="write the client's logs here, in a folder named like it, for CMTrace"),
+    ] = None,
 ) -> None:
     """Run one simulated client against a management point; its history stands in its folder."""
     from clients.client import SimulatedClient
     from clients.printed_history import PrintedHistory
     from clients.settings import ClientSettings
     from emulator.clock import Clock, ClockSettings, real_time
+    from emulator.cmtrace import logs_in
 
     name = socket.gethostname().partition(".")[0][:15] if by_hostname else name
     settings = ClientSettings(
@@ -58,8 +64,9 @@ def client_command(
     settings.data.mkdir(parents=True, exist_ok=True)
     history = PrintedHistory(clock, settings.data / JOURNAL)
     try:
-        client = SimulatedClient(settings, clock, history)
-        refused = asyncio.run(_one_round(client) if once else _until_interrupted(client))
+        with logs_in(log_dir) if log_dir else nullcontext():
+            client = SimulatedClient(settings, clock, history)
+            refused = asyncio.run(_one_round(client) if once else _until_interrupted(client))
     except ConfigMgrError as exc:
         typer.echo(f"{type(exc).__name__}: {exc}", err=True)
         raise typer.Exit(1) from exc

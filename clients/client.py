@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from clients.certificates import read_certificates, tls_context
+from clients.component_logs import ComponentLogs
 from clients.content_access import ContentAccess
 from clients.content_cache import ContentCache
 from clients.discovery_agent import DiscoveryAgent
@@ -46,7 +47,7 @@ class SimulatedClient:
         self.settings = settings
         self.clock = clock
         self.history = history or History(clock)
-        self.journal = Journal(self.history, settings.name)
+        self.journal = Journal(self.history, settings.name, ComponentLogs(settings.name, clock))
         data = settings.data
         issued = read_certificates(settings.certificates_folder) if settings.native else None
         tls = tls_context(settings.certificates_folder) if issued else None
@@ -72,7 +73,7 @@ class SimulatedClient:
         self.content_access = ContentAccess(
             settings, cache, self.location_services, self.transport, self.journal
         )
-        self.status_agent = StatusAgent(self.identity, self.messaging, clock)
+        self.status_agent = StatusAgent(self.identity, self.messaging, clock, self.journal)
         self.execution_manager = ExecutionManager(
             settings,
             self.identity,

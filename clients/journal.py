@@ -1,4 +1,4 @@
-"""What a client did, told to the site's history with what it saw as evidence."""
+"""What a client did, told to the site's history with what it saw as evidence, and to its own logs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from clients.component_logs import ComponentLogs
 from emulator.errors import ConfigMgrError
 from emulator.history import History
 
@@ -14,9 +15,11 @@ from emulator.history import History
 class Journal:
     """The site's history, written in one client's name."""
 
-    def __init__(self, history: History, who: str) -> None:
+    def __init__(self, history: History, who: str, logs: ComponentLogs | None = None) -> None:
+        """``logs``: the client's; None: it has none."""
         self._history = history
         self._who = who
+        self._logs = logs
         self._at_work: set[asyncio.Task[Any]] = set()
 
     def cut(self) -> None:
@@ -26,6 +29,12 @@ class Journal:
 
     def note(self, what: str, **detail: Any) -> None:
         self._history.note(self._who, what, **detail)
+        self.log_only(what, **detail)
+
+    def log_only(self, what: str, **detail: Any) -> None:
+        """A word for the client's logs, which the history can do without."""
+        if self._logs:
+            self._logs.tell(what, "noted", detail)
 
     @contextmanager
     def operation(self, what: str, **detail: Any) -> Iterator[dict[str, Any]]:
@@ -35,6 +44,9 @@ class Journal:
         is not a failure. Cancellation is unknown too.
         """
         operation = self._history.invoke(self._who, what, **detail)
+        logs = self._logs
+        if logs:
+            logs.tell(what, "begun", detail)
         evidence: dict[str, Any] = {}
         task = asyncio.current_task()
         outermost = task is not None and task not in self._at_work
@@ -42,19 +54,22 @@ class Journal:
             self._at_work.add(task)
         try:
             yield evidence
-        except ConfigMgrError as exc:
-            end = operation.unknown if getattr(exc, "sent", False) else operation.fail
-            status = getattr(exc, "status", None)
-            end(**evidence, error=type(exc).__name__, seen=str(exc), status=status)
-            raise
         except asyncio.CancelledError:
-            operation.unknown(**evidence, seen="cancelled")
+            operation.unknown(**evidence, seen="cancelled")  # who was killed writes no line of it
             raise
         except Exception as exc:
-            operation.fail(**evidence, error=type(exc).__name__, seen=str(exc))
+            evidence |= {"error": type(exc).__name__, "seen": str(exc)}
+            if isinstance(exc, ConfigMgrError):
+                evidence["status"] = getattr(exc, "status", None)
+            end = operation.unknown if getattr(exc, "sent", False) else operation.fail
+            end(**evidence)
+            if logs:
+                logs.tell(what, "failed", evidence, detail)
             raise
         else:
             operation.ok(**evidence)
+            if logs:
+                logs.tell(what, "done", evidence, detail)
         finally:
             if task is not None and outermost:
                 self._at_work.discard(task)

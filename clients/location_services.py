@@ -42,13 +42,15 @@ class LocationServices:
             ad_site=settings.ad_site,
             ip_addresses=((settings.subnet, settings.ip_address),),
         )
+        message_id = self._identity.new_id()
         with self._journal.operation(
             "find_distribution_points",
             package_id=package_id,
             version=version,
             url=self._transport.request_url,
+            message_id=message_id,
         ) as evidence:
-            text = await self._transport.send(Outgoing(self._identity.new_id(), ENDPOINT, request.to_xml()))
+            text = await self._transport.send(Outgoing(message_id, ENDPOINT, request.to_xml()))
             try:
                 reply = ContentLocationReply.from_xml(text)
             except MalformedMessage as exc:

@@ -152,9 +152,9 @@ class Messaging:
         async with self._sending:
             sent = aside = 0
             for entry in self._spool.entries():
-                if not self._identity.registered:
-                    return SendResult(sent, len(self._spool), aside, "the client is not registered")
                 message = self._read(entry)
+                if not self._identity.registered:
+                    return self._kept(message, sent, aside, "the client is not registered")
                 if self._expired(message):
                     self._spool.remove(entry)
                     self._journal.note(
@@ -166,7 +166,7 @@ class Messaging:
                 except ManagementPointUnavailable as exc:
                     if exc.status is None or not 400 <= exc.status < 500 or exc.status in _LATER:
                         self.failures += 1
-                        return SendResult(sent, len(self._spool), aside, str(exc))
+                        return self._kept(message, sent, aside, str(exc))
                     self._spool.quarantine(entry, "refused", str(exc))
                     self._journal.note("set_aside", message_id=message.message_id, seen=str(exc))
                     aside += 1
@@ -175,6 +175,11 @@ class Messaging:
                     sent += 1
             self.failures = 0
             return SendResult(sent, len(self._spool), aside)
+
+    def _kept(self, message: QueuedMessage, sent: int, aside: int, reason: str) -> SendResult:
+        """The end of an attempt: this message and all behind it stay where they are."""
+        self._journal.log_only("kept", kind=message.kind.value, message_id=message.message_id, seen=reason)
+        return SendResult(sent, len(self._spool), aside, reason)
 
     def _expired(self, message: QueuedMessage) -> bool:
         """Past its timeout: such a message is deleted, as ``ISmsMessage::SetTimeout`` says."""

@@ -109,15 +109,15 @@ class PolicyAgent:
                 ack=True,
                 validation_crc=False,
             )
+            message_id = self._identity.new_id()
             with self._journal.operation(
                 "request_policy_assignments",
                 url=self._transport.request_url,
                 request_type=request.request_type,
                 smsid=self._identity.smsid,
+                message_id=message_id,
             ) as evidence:
-                text = await self._transport.send(
-                    Outgoing(self._identity.new_id(), ENDPOINT, request.to_xml())
-                )
+                text = await self._transport.send(Outgoing(message_id, ENDPOINT, request.to_xml()))
                 try:
                     reply = ReplyAssignments.from_xml(text)
                     lies = self._lies(text)

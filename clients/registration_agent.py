@@ -57,11 +57,12 @@ class RegistrationAgent:
         identity = self._identity
         if identity.registered and not force:
             return RegistrationResult(True, identity.smsid, REGISTERED)
+        message_id = identity.new_id()
         with self._journal.operation(
-            "register", url=self._transport.request_url, smsid=identity.smsid
+            "register", url=self._transport.request_url, smsid=identity.smsid, message_id=message_id
         ) as evidence:
             reply = await self._transport.send(
-                Outgoing(identity.new_id(), ENDPOINT, self._request_xml()), signed=False
+                Outgoing(message_id, ENDPOINT, self._request_xml()), signed=False
             )
             try:
                 response = ClientRegistrationResponse.from_xml(reply)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from clients.identity import Identity
+from clients.journal import Journal
 from clients.messaging import Messaging, QueuedMessage
 from emulator.clock import Clock
 from emulator.protocol.report_file import ReportKind
@@ -30,10 +31,11 @@ NO_CONTENT = ("SoftDistErrorNoContent", 10051)
 class StatusAgent:
     """Composes and queues status messages."""
 
-    def __init__(self, identity: Identity, messaging: Messaging, clock: Clock) -> None:
+    def __init__(self, identity: Identity, messaging: Messaging, clock: Clock, journal: Journal) -> None:
         self._identity = identity
         self._messaging = messaging
         self._clock = clock
+        self._journal = journal
 
     def compose(
         self, event: tuple[str, int], properties: Mapping[str, str], time: datetime | None = None
@@ -46,7 +48,11 @@ class StatusAgent:
             properties={**properties, "ClientID": self._identity.smsid},
             message_id=message_id,
         )
-        return self._messaging.compose(ENDPOINT, status.to_xml(), ReportKind.STATUS)
+        message = self._messaging.compose(ENDPOINT, status.to_xml(), ReportKind.STATUS)
+        self._journal.log_only(
+            "status_made", event_class=event_class, number=message_id, message_id=message.message_id
+        )
+        return message
 
     async def raise_event(self, event_class: str, properties: Mapping[str, str], message_id: int) -> str:
         """Queue a status message; returns its id once it is on disk."""

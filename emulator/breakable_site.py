@@ -120,7 +120,8 @@ class BreakableSite(ProbedSite):
         return done
 
     async def _lift_what_is_set(self) -> dict[str, str]:
-        found = [fault.id for fault in self.faults() if fault.active]
+        # Also one that is spent: what it has struck may still be held.
+        found = [fault.id for fault in self.faults() if not fault.lifted]
         if found:
             await self.lift_faults()
         return dict.fromkeys(found, "lifted")
@@ -170,6 +171,7 @@ class BreakableSite(ProbedSite):
         """Bring one role back that is away; returns what was done."""
         done = await self._broken[role].lift(self._hosts[role])
         del self._broken[role]
+        self._faults.something_is_back()
         return done
 
     async def client_name(self, smsid: str) -> str:

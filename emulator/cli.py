@@ -93,11 +93,11 @@ async def up(
 
 
 def environment(site: Site) -> str:
-    """The site's addresses as shell variables."""
+    """The site's addresses as shell variables; none that `cmemu up` reads: a second one is another site."""
     lines = [
         f"CMEMU_SITE_CODE={site.site_code}",
-        f"CMEMU_SECRET={site.secret}",
-        f"CMEMU_DATA={site.data}",
+        f"CMEMU_SITE_SECRET={site.secret}",
+        f"CMEMU_SITE_DATA={site.data}",
         f"CMEMU_SITE_DATABASE={site.dsn}",
     ]
     for address in site.roles.values():

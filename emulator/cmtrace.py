@@ -1,8 +1,8 @@
 """The product's own log format, one file a component: what CMTrace and an administrator's other tools open.
 
 A line is ``<![LOG[text]LOG]!><time="12:01:07.123+000" date="11-28-2026" component="mpfdm" context="" type="1"
-thread="4711" file="">``; ``type`` is 1 for information, 2 for a warning, 3 for an error. When a role logs,
-the time is the site's, as the role's own clock shows it.
+thread="4711" file="">``; ``type`` is 1 for information, 2 for a warning, 3 for an error. When a role or a
+client logs, the time is the site's, as its own clock shows it.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from emulator.errors import CannotStart
-from emulator.logs import heard_by, site_time
+from emulator.logs import heard_by, logging_client, site_time
 
 TYPES = ((logging.ERROR, 3), (logging.WARNING, 2), (logging.NOTSET, 1))
 
 
 class CMTraceHandler(logging.Handler):
-    """Writes each logger's lines to ``<its name>.log`` in a folder."""
+    """Writes each logger's lines to ``<its name>.log`` in a folder, a client's to one below it."""
 
     def __init__(self, folder: Path) -> None:
         """Raises CannotStart: the folder cannot be written."""
@@ -34,7 +34,11 @@ class CMTraceHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             component = record.name.rpartition(".")[2]
-            with (self._folder / f"{component}.log").open("a", encoding="utf-8", errors="replace") as file:
+            folder = self._folder
+            if client := logging_client():
+                folder = folder / client
+                folder.mkdir(exist_ok=True)
+            with (folder / f"{component}.log").open("a", encoding="utf-8", errors="replace") as file:
                 file.write(cmtrace_line(record, component, site_time()))
         except Exception:
             self.handleError(record)

@@ -23,22 +23,32 @@ ROOT.addHandler(logging.NullHandler())
 
 
 _site_time: ContextVar[Callable[[], datetime] | None] = ContextVar("site_time", default=None)
+_client: ContextVar[str] = ContextVar("client", default="")
 
 
 @contextmanager
-def lines_tell_time(now: Callable[[], datetime]) -> Iterator[None]:
-    """What is logged inside, and by tasks begun inside, tells this site time: a role's own clock's."""
-    token = _site_time.set(now)
+def lines_tell_time(now: Callable[[], datetime], client: str = "") -> Iterator[None]:
+    """What is logged inside, and by tasks begun inside, tells this site time: a role's own clock's.
+
+    ``client``: whose lines these are, where many clients in one process each have logs of their own.
+    """
+    time, name = _site_time.set(now), _client.set(client)
     try:
         yield
     finally:
-        _site_time.reset(token)
+        _client.reset(name)
+        _site_time.reset(time)
 
 
 def site_time() -> datetime | None:
-    """The time of whoever is logging, if it is a role."""
+    """The time of whoever is logging, if it is a role or a client."""
     now = _site_time.get()
     return now() if now else None
+
+
+def logging_client() -> str:
+    """The name of the client that is logging; "" if it is none."""
+    return _client.get()
 
 
 def _add_site_time(_: Any, __: str, line: EventDict) -> EventDict:

@@ -74,23 +74,32 @@ class MessageJournal:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             kept = segments(folder)
-            self.number = max((last_number(folder / f"{s:08}{LINES}") for s in kept[-2:]), default=0)
-            self._segment = kept[-1] if kept else 0
-            self._open()
+            numbers = (last_number(folder / f"{segment:08}{LINES}") for segment in reversed(kept))
+            self.number = next((number for number in numbers if number), 0)
+            self._open(kept[-1] if kept else 1)
+            self._end_torn_line()
         except OSError as exc:
             raise CannotStart(f"{folder}: the folder cannot be written ({exc.strerror})") from exc
 
-    def _open(self) -> None:
-        """A new segment; the oldest goes when there are too many."""
-        self._segment += 1
-        path = self._folder / f"{self._segment:08}"
+    def _open(self, segment: int) -> None:
+        """Write to this segment, new or as it was left: a role that comes back costs the ring nothing."""
+        path = self._folder / f"{segment:08}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-        self._bodies = os.open(path.with_suffix(BODIES), flags)
-        self._lines = os.open(path.with_suffix(LINES), flags)
-        self._size = self._body_size = 0
-        for old in segments(self._folder)[:-SEGMENTS]:
-            (self._folder / f"{old:08}{LINES}").unlink(missing_ok=True)
-            (self._folder / f"{old:08}{BODIES}").unlink(missing_ok=True)
+        bodies = os.open(path.with_suffix(BODIES), flags)
+        try:
+            self._lines = os.open(path.with_suffix(LINES), flags)
+        except OSError:
+            os.close(bodies)
+            raise
+        self._bodies, self._segment = bodies, segment
+        self._body_size = os.fstat(bodies).st_size
+        self._size = os.fstat(self._lines).st_size + self._body_size
+
+    def _end_torn_line(self) -> None:
+        """What follows the last words of a process that was killed is a line of its own."""
+        written = (self._folder / f"{self._segment:08}{LINES}").read_bytes()
+        if written and not written.endswith(b"\n"):
+            self._size += os.write(self._lines, b"\n")
 
     def record(self, seen: Seen, told: dict[str, Any], began: float) -> None:
         """Write one message down, or each of those that came as one.
@@ -138,14 +147,18 @@ class MessageJournal:
         self._size += len(kept)
 
     def _turn(self) -> None:
+        """Go on in a new segment; the oldest goes when there are too many."""
         lines, bodies = self._lines, self._bodies
         try:
-            self._open()
+            self._open(self._segment + 1)
         except OSError as exc:
             self.log.warning("the journal's segment grows on", reason=str(exc))
             return
         os.close(lines)
         os.close(bodies)
+        for old in segments(self._folder)[:-SEGMENTS]:
+            (self._folder / f"{old:08}{LINES}").unlink(missing_ok=True)
+            (self._folder / f"{old:08}{BODIES}").unlink(missing_ok=True)
 
     def close(self) -> None:
         os.close(self._lines)

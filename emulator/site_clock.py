@@ -19,8 +19,8 @@ from emulator.history import History
 from emulator.topology import Topology
 
 _SPEEDS = (1e-3, 1e6)  # site seconds a real second
-_END = datetime(9000, 1, 1, tzinfo=UTC).timestamp()  # datetimes and certificates end with the year 9999
-_SKEW = 10 * 366 * 86400.0  # site seconds
+END = datetime(9000, 1, 1, tzinfo=UTC).timestamp()  # datetimes and certificates end with the year 9999
+MOST_SKEW = 10 * 366 * 86400.0  # site seconds
 
 
 class SiteClock(Clock):
@@ -61,9 +61,9 @@ class SiteClock(Clock):
             if value is not None
         }
         now, state = real_time(), self.settings
-        ahead = 0.0 if advance is None else _number("advance", advance, 0.0, _END)
+        ahead = 0.0 if advance is None else _number("advance", advance, 0.0, END)
         reached = state.site_time(now) + ahead
-        if reached > _END:
+        if reached > END:
             raise ClockRefused(f"advance: {ahead:g} s lead beyond the year 9000")
         changed = ClockSettings(
             speed=state.speed if speed is None else _number("speed", speed, *_SPEEDS),
@@ -121,7 +121,7 @@ class SiteClock(Clock):
     def _skewed(self, held: Mapping[str, float], asked: Mapping[str, float]) -> dict[str, float]:
         skew = dict(held)
         for name, value in asked.items():
-            seconds = _number(f"skew of {name}", value, -_SKEW, _SKEW)
+            seconds = _number(f"skew of {name}", value, -MOST_SKEW, MOST_SKEW)
             for who in self._whose(name):
                 if seconds:
                     skew[who] = seconds

@@ -29,7 +29,7 @@ A fault is a small table: in a scenario file, on the control port, or as a `dict
 ```python
 spec = {"kind": "latency", "on": "clients -> management_point", "seconds": 0.2, "client": "PC01", "first": 3}
 fault = await site.set_fault(spec)
-site.faults()  # [FaultStatus(id='latency-1', spec={...}, hits=2, active=True)]
+site.faults()  # [FaultStatus(id='latency-1', spec={...}, hits=2, active=True, lifted=False)]
 await site.lift_fault(fault)  # or site.lift_faults(); Site.stop() lifts what is left
 ```
 
@@ -47,7 +47,15 @@ A role (`management_point`, `distribution_point_2`), a kind of role, a computer 
 that can have the fault), a link `source -> target`, or for `disk_full` a client entered in
 `site.client_folders`. The ends of a link are roles, kinds, computers, or `clients`, `administrators`,
 `observers`. A fault of links on a role is on every link that leads to it, except the observers', which
-are the harness's own eyes.
+are the harness's own eyes. A role that is `partitioned` in one direction is not away: of every link that
+leads to it, that direction is dropped.
+
+A fault of links that touches nothing of what passes there (`flipped_bytes` where neither policies nor
+content are read), and a selector that no request there has, or none together with the others, are refused
+with the links that are valid.
+
+A role has each kind at most once: a second one, also of its whole computer, is refused until the first is
+lifted. Faults of links add up.
 
 Links exist in a site started with `Site(..., links=True)`: one TCP relay for every arrow from one role
 to another, within a computer too. A fault on a role parts or disturbs it from everybody; a fault on a
@@ -76,10 +84,15 @@ on its link, since only then is it known whose it is.
 
 BEHIND_SELECTORS = """
 Counting works in this order: of the exchanges that the selectors fit, `skip` pass, then each `every`-th
-is taken, of those the part that `probability` leaves, and after `first` hits the fault is spent (no
-longer `active`). Chance (`probability`, `jitter`, garbage) comes from named streams made from `seed`, the
-fault's id and the exchange's number among the hits: the same seed and the same order of requests give the
-same faults.
+is taken, of those the part that `probability` leaves, and after `first` hits the fault is spent: no longer
+`active`, and yet not `lifted`, for what it has struck it still holds (a reply that hangs) until somebody
+lifts it, or heals everything. Chance (`probability`, `jitter`, garbage) comes from named streams made from
+`seed`, the fault's id and the exchange's number among those taken: the same seed and the same order of
+requests give the same faults.
+
+A hit is an exchange that is taken. Of `reset`, `truncated`, `byte_limit`, garbage in a body's place and
+wrong content it is none any more when all of it has passed and nothing was changed: the body was too short,
+or empty, or there is none (304), or it is an error's page.
 
 `client` knows a request by the message's sender, its host name, or the client token of a policy download;
 a name is matched with an identity through the site database, so an identity that it cannot be asked for
@@ -92,7 +105,8 @@ Valid endpoints: {endpoints}. Valid places, for requests without a message: {pla
 
 `duration` is in seconds of site time, like every schedule of the site; what happens on sockets
 (`latency`, `slow_close`, the database's pauses) is in real seconds, since who waits for a socket waits in
-real time.
+real time. What cannot be lifted when its time is over (the setting of a database that is away, or has no
+connection left) is lifted as soon as that is possible, unless somebody does it before.
 
 ## Kinds
 """

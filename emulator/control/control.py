@@ -97,7 +97,7 @@ class Control:
 
     async def faults(self) -> m.Faults:
         views = [
-            m.FaultView(id=f.id, fault=dict(f.spec), hits=f.hits, active=f.active)
+            m.FaultView(id=f.id, fault=dict(f.spec), hits=f.hits, active=f.active, lifted=f.lifted)
             for f in self._site.faults()
         ]
         return m.Faults(faults=views)

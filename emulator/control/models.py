@@ -72,7 +72,8 @@ class FaultView(BaseModel):
     id: str
     fault: dict[str, Any]
     hits: int
-    active: bool
+    active: bool = Field(description="it may still strike: neither lifted, nor healed, nor spent")
+    lifted: bool = Field(description="by somebody, or by itself; a spent fault is neither active nor lifted")
 
 
 class Faults(BaseModel):

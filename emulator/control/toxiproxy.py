@@ -3,85 +3,32 @@
 Each link is a proxy named ``SOURCE-to-TARGET``, each toxic one of our wire faults. Proxies are the site's:
 they cannot be made, moved or deleted here. A disabled one drops everything, as a cut network does, where
 Toxiproxy would refuse connections. What a toxic cannot be is refused with the valid ones.
+
+On a loopback address nobody is asked who he is. Anywhere else the control API's token is asked for, though
+client libraries of Toxiproxy cannot show one: whoever wants to let them in from outside says so.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+import asyncio
+import hmac
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
+from emulator.control.control_api import MAX_BODY, is_loopback
 from emulator.control.own_port import OwnPort
-from emulator.errors import CannotStart, ConfigMgrError, ObjectConflict, ObjectNotFound
+from emulator.control.toxic import Toxic, ToxicBody, ToxicChange
+from emulator.control.toxiproxy_body import NamedProxy, ProxyBody, read_body
+from emulator.errors import CannotStart, ConfigMgrError, NotAuthorized, ObjectConflict, ObjectNotFound
 from emulator.faults.link import Link
 from emulator.site import Site
 
 VERSION = "2.9.0"  # of the API that is spoken
-STREAMS = {"upstream": "requests", "downstream": "replies"}
-
-
-class BadToxic(ConfigMgrError):
-    """The toxic cannot be set here."""
-
-
-@dataclass(frozen=True, slots=True)
-class Toxic:
-    """One that was set, as its owner knows it."""
-
-    name: str
-    type: str
-    stream: str
-    toxicity: float
-    attributes: Mapping[str, Any]
-    fault: str  # its id in the site
-
-    def view(self) -> dict[str, Any]:
-        return {
-            "name": self.name,
-            "type": self.type,
-            "stream": self.stream,
-            "toxicity": self.toxicity,
-            "attributes": dict(self.attributes),
-        }
-
-
-def _milliseconds(attributes: Mapping[str, Any], name: str) -> float:
-    return float(attributes.get(name, 0)) / 1000
-
-
-def _latency(attributes: Mapping[str, Any], stream: str) -> dict[str, Any]:
-    late, jitter = _milliseconds(attributes, "latency"), _milliseconds(attributes, "jitter")
-    return {"kind": "latency", "seconds": late, "jitter": jitter, "direction": STREAMS[stream]}
-
-
-def _bandwidth(attributes: Mapping[str, Any], stream: str) -> dict[str, Any]:
-    rate = max(1, int(float(attributes.get("rate", 0)) * 1000))
-    return {"kind": "bandwidth", "bytes_per_second": rate, "direction": STREAMS[stream]}
-
-
-def _at_once(kind: str) -> Callable[[Mapping[str, Any], str], dict[str, Any]]:
-    """A toxic that Toxiproxy can also have after a while; here only its value 0 can be done."""
-
-    def fault(attributes: Mapping[str, Any], _: str) -> dict[str, Any]:
-        if attributes.get("timeout"):
-            raise BadToxic(f"timeout: {attributes['timeout']!r} cannot be done here; valid: 0")
-        return {"kind": kind}
-
-    return fault
-
-
-# Toxic -> the table of our fault. Attributes are Toxiproxy's: milliseconds, kilobytes a second, bytes.
-TOXICS: dict[str, Callable[[Mapping[str, Any], str], dict[str, Any]]] = {
-    "latency": _latency,
-    "bandwidth": _bandwidth,
-    "slow_close": lambda a, _: {"kind": "slow_close", "seconds": _milliseconds(a, "delay")},
-    "timeout": _at_once("hang"),
-    "reset_peer": _at_once("reset"),
-    "limit_data": lambda a, _: {"kind": "byte_limit", "bytes": int(a.get("bytes", 0))},
-}
+OPEN = "/version"  # asks nobody who he is: it is how a script sees whether somebody answers
 
 
 class Toxiproxy(OwnPort):
@@ -89,19 +36,34 @@ class Toxiproxy(OwnPort):
 
     name = "toxiproxy"
 
-    def __init__(self, site: Site, host: str = "127.0.0.1", port: int = 0) -> None:
-        """Port 0 takes a free one; Toxiproxy's own is 8474."""
+    def __init__(
+        self,
+        site: Site,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        token: str | None = None,
+        *,
+        without_token: bool = False,
+    ) -> None:
+        """Port 0 takes a free one; Toxiproxy's own is 8474.
+
+        Where the address is not loopback ``token`` is asked for, and made if there is none;
+        ``without_token``: whoever reaches the port breaks the site's links.
+        """
         super().__init__(host, port)
         self._site = site
+        asks = not (without_token or is_loopback(host))
+        self.token = (token or secrets.token_urlsafe(24)) if asks else None
         self._toxics: dict[str, dict[str, Toxic]] = {}
+        self._one_at_a_time = asyncio.Lock()  # two that add the same toxic would leave a fault to nobody
 
     def application(self) -> web.Application:
         """Raises CannotStart: the site has no links."""
         if self._site.network is None:
             raise CannotStart("toxiproxy: the site has no links; start it with --links")
-        app = web.Application(middlewares=[_errors])
+        app = web.Application(middlewares=[self._errors], client_max_size=MAX_BODY)
         add = app.router.add_route
-        add("GET", "/version", self._version)
+        add("GET", OPEN, self._version)
         add("GET", "/proxies", self._list)
         add("POST", "/proxies", self._create)
         add("POST", "/populate", self._populate)
@@ -138,7 +100,7 @@ class Toxiproxy(OwnPort):
             "listen": f"{link.host}:{link.port}",
             "upstream": f"{link.to[0]}:{link.to[1]}",
             "enabled": not link.cuts,
-            "toxics": [toxic.view() for toxic in self._toxics.get(name, {}).values()],
+            "toxics": [toxic.view() for toxic in self._set_on(name).values()],
         }
 
     async def _version(self, _: web.Request) -> web.Response:
@@ -154,44 +116,66 @@ class Toxiproxy(OwnPort):
         raise ObjectConflict("the proxies are the site's links: they cannot be made or deleted")
 
     async def _populate(self, request: web.Request) -> web.Response:
-        """What there is already may be named; nothing new can be made."""
-        named = [str(each.get("name")) for each in await request.json()]
-        missing = [name for name in named if name not in self._links]
-        if missing:
-            raise ObjectConflict(f"no link is called {missing[0]!r}; valid: {', '.join(self._links)}")
-        proxies = [self._view(name, self._links[name]) for name in named]
+        """What there is already may be named, and enabled or disabled; nothing new can be made."""
+        wanted = read_body(list[NamedProxy], await request.read())
+        links = self._links
+        for each in wanted:
+            if each.name not in links:
+                raise ObjectConflict(f"no link is called {each.name!r}; valid: {', '.join(links)}")
+            self._require_same_place(each.name, links[each.name], each)
+        for each in wanted:
+            await self._enable(links[each.name], each.enabled)
+        proxies = [self._view(each.name, links[each.name]) for each in wanted]
         return web.json_response({"proxies": proxies}, status=201)
 
     async def _update(self, request: web.Request) -> web.Response:
         name, link = self._link(request)
-        enabled = (await request.json()).get("enabled")
-        arrow = link.arrow
-        if enabled is False:
-            await self._site.cut(arrow.source, arrow.target)
-        elif enabled is True:
-            await self._site.mend(arrow.source, arrow.target)
+        change = read_body(ProxyBody, await request.read())
+        self._require_same_place(name, link, change)
+        await self._enable(link, change.enabled)
         return web.json_response(self._view(name, link))
+
+    def _require_same_place(self, name: str, link: Link, wanted: ProxyBody) -> None:
+        there = self._view(name, link)
+        for fixed in ("name", "listen", "upstream"):
+            if getattr(wanted, fixed) not in (None, "", there[fixed]):
+                raise ObjectConflict(f"{fixed}: a link of the site cannot change it; valid: {there[fixed]}")
+
+    async def _enable(self, link: Link, enabled: bool | None) -> None:
+        if enabled is not None:
+            change = self._site.mend if enabled else self._site.cut
+            await change(link.arrow.source, link.arrow.target)
 
     async def _reset(self, _: web.Request) -> web.Response:
         """Every toxic goes, every proxy is enabled."""
-        for name, toxics in self._toxics.items():
-            for toxic in list(toxics.values()):
-                await self._lift(name, toxic)
+        async with self._one_at_a_time:
+            for name in list(self._toxics):
+                for toxic in list(self._set_on(name).values()):
+                    await self._remove(name, toxic)
         for link in self._links.values():
             if link.cuts:
-                await self._site.mend(link.arrow.source, link.arrow.target)
+                await self._enable(link, True)
         return web.Response(status=204)
 
     # -- toxics ------------------------------------------------------------------------
 
+    def _set_on(self, proxy: str) -> dict[str, Toxic]:
+        """The toxics of a proxy; one whose fault was lifted elsewhere, as a heal does, is none any more."""
+        acting = {fault.id for fault in self._site.faults() if fault.active}
+        toxics = self._toxics.setdefault(proxy, {})
+        for name, toxic in list(toxics.items()):
+            if toxic.set_as is not None and toxic.set_as not in acting:
+                del toxics[name]
+        return toxics
+
     async def _list_toxics(self, request: web.Request) -> web.Response:
         name, _ = self._link(request)
-        return web.json_response([toxic.view() for toxic in self._toxics.get(name, {}).values()])
+        return web.json_response([toxic.view() for toxic in self._set_on(name).values()])
 
     def _toxic(self, request: web.Request) -> tuple[str, Toxic]:
         proxy, _ = self._link(request)
         wanted = request.match_info["toxic"]
-        there = self._toxics.get(proxy, {})
+        there = self._set_on(proxy)
         if wanted not in there:
             raise ObjectNotFound(f"toxic not found: {wanted!r}; there are: {', '.join(there) or 'none'}")
         return proxy, there[wanted]
@@ -200,59 +184,85 @@ class Toxiproxy(OwnPort):
         return web.json_response(self._toxic(request)[1].view())
 
     async def _add_toxic(self, request: web.Request) -> web.Response:
-        proxy, link = self._link(request)
-        return web.json_response((await self._set(proxy, link, await request.json())).view())
+        proxy, _ = self._link(request)
+        toxic = read_body(ToxicBody, await request.read()).toxic()
+        async with self._one_at_a_time:
+            if toxic.name in self._set_on(proxy):
+                raise ObjectConflict(f"toxic already exists: {toxic.name}")
+            await self._set(proxy, toxic)
+        return web.json_response(toxic.view())
 
-    async def _set(self, proxy: str, link: Link, asked: Mapping[str, Any]) -> Toxic:
-        kind = str(asked.get("type"))
-        stream = str(asked.get("stream") or "downstream")
-        if kind not in TOXICS:
-            raise BadToxic(f"invalid toxic type {kind!r}; valid: {', '.join(TOXICS)}")
-        if stream not in STREAMS:
-            raise BadToxic(f"stream was invalid, can be either {' or '.join(STREAMS)}")
-        name = str(asked.get("name") or f"{kind}_{stream}")
-        if name in self._toxics.get(proxy, {}):
-            raise ObjectConflict(f"toxic already exists: {name}")
-        toxicity = float(asked.get("toxicity", 1.0))
-        attributes = dict(asked.get("attributes") or {})
-        spec = TOXICS[kind](attributes, stream)
-        if toxicity < 1:
-            spec["probability"] = toxicity
-        fault = await self._site.set_fault({**spec, "on": str(link.arrow)})
-        toxic = Toxic(name, kind, stream, toxicity, attributes, fault)
-        self._toxics.setdefault(proxy, {})[name] = toxic
-        return toxic
+    async def _set(self, proxy: str, toxic: Toxic) -> None:
+        """Have it act, in the place of one with its name."""
+        fault = toxic.fault()
+        on = str(self._links[proxy].arrow)
+        set_as = await self._site.set_fault({**fault, "on": on}) if fault else None
+        self._toxics.setdefault(proxy, {})[toxic.name] = replace(toxic, set_as=set_as)
 
     async def _change_toxic(self, request: web.Request) -> web.Response:
-        proxy, old = self._toxic(request)
-        asked = await request.json()
-        changed = {**old.view(), **asked, "attributes": {**old.attributes, **(asked.get("attributes") or {})}}
-        await self._lift(proxy, old)
-        return web.json_response((await self._set(proxy, self._links[proxy], changed)).view())
+        change = read_body(ToxicChange, await request.read())
+        async with self._one_at_a_time:
+            proxy, old = self._toxic(request)
+            new = old.changed(change)
+            await self._set(proxy, new)  # first: the old one is still there if this is refused
+            await self._lift(old)
+        return web.json_response(new.view())
 
     async def _remove_toxic(self, request: web.Request) -> web.Response:
-        await self._lift(*self._toxic(request))
+        async with self._one_at_a_time:
+            await self._remove(*self._toxic(request))
         return web.Response(status=204)
 
-    async def _lift(self, proxy: str, toxic: Toxic) -> None:
-        await self._site.lift_fault(toxic.fault)
-        del self._toxics[proxy][toxic.name]
+    async def _remove(self, proxy: str, toxic: Toxic) -> None:
+        await self._lift(toxic)
+        self._toxics[proxy].pop(
+            toxic.name, None
+        )  # a view that was asked for meanwhile has dropped it already
+
+    async def _lift(self, toxic: Toxic) -> None:
+        if toxic.set_as is not None:
+            await self._site.lift_fault(toxic.set_as)
+
+    # -- who may, and what is told ---------------------------------------------------------
+
+    def _admit(self, request: web.Request) -> None:
+        shown = request.headers.get(hdrs.AUTHORIZATION, "")
+        if self.token is None or request.path == OPEN:
+            return
+        if not hmac.compare_digest(shown.encode(errors="surrogateescape"), f"Bearer {self.token}".encode()):
+            raise NotAuthorized(
+                "the control token is asked for: Authorization: Bearer <token>; a client library that cannot "
+                "show it is let in by cmemu up --toxiproxy-without-token"
+            )
+
+    @web.middleware
+    async def _errors(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        """Errors in Toxiproxy's form."""
+        try:
+            self._admit(request)
+            return await handler(request)
+        except NotAuthorized as exc:
+            return _refusal(401, str(exc), {hdrs.WWW_AUTHENTICATE: "Bearer"})
+        except ObjectNotFound as exc:
+            return _refusal(404, str(exc))
+        except ObjectConflict as exc:
+            return _refusal(409, str(exc))
+        except ConfigMgrError as exc:
+            return _refusal(400, str(exc))
+        except web.HTTPNotFound:
+            paths = sorted({route.canonical for route in request.app.router.resources()})
+            return _refusal(404, f"nothing is at {request.path}; valid: {', '.join(paths)}")
+        except web.HTTPMethodNotAllowed as exc:
+            allowed = ", ".join(sorted(exc.allowed_methods))
+            said = f"{request.method} does not go with {request.path}; valid: {allowed}"
+            return _refusal(405, said, {hdrs.ALLOW: allowed})
+        except web.HTTPRequestEntityTooLarge:
+            refusal = _refusal(413, f"at most {MAX_BODY} bytes are accepted")
+            refusal.force_close()
+            return refusal
 
 
-@web.middleware
-async def _errors(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
-    """Errors in Toxiproxy's form."""
-    try:
-        return await handler(request)
-    except ObjectNotFound as exc:
-        return _refusal(404, str(exc))
-    except ObjectConflict as exc:
-        return _refusal(409, str(exc))
-    except (ConfigMgrError, json.JSONDecodeError, TypeError, ValueError, AttributeError) as exc:
-        return _refusal(400, str(exc))
-
-
-def _refusal(status: int, error: str) -> web.Response:
-    return web.json_response({"error": error, "status": status}, status=status)
+def _refusal(status: int, error: str, headers: dict[str, str] | None = None) -> web.Response:
+    return web.json_response({"error": error, "status": status}, status=status, headers=headers)

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 class Reset(WireFault):
-    """The connection is reset (RST): before the request arrives, or within the reply, its effect done."""
+    """The connection is reset (RST): before the request arrives, or within the reply, its effect done.
+
+    A body that is no longer than ``after_bytes`` (above 0) passes whole, and is no hit.
+    """
 
     kind = "reset"
     at: Literal["request", "reply"] = Field(
@@ -30,20 +33,22 @@ class Reset(WireFault):
             connection.reset()
 
     async def carry(self, at: AtWork, direction: Direction, piece: Piece, send: Send) -> None:
+        if not self.after_bytes:
+            raise BrokenOff(reset=True)
         await _up_to(self.after_bytes, at, piece, send, reset=True)
 
 
 class Truncated(WireFault):
-    """The reply's body ends after so many bytes, whatever length was announced; the connection closes."""
+    """The reply's body ends after so many bytes, whatever length was announced; the connection closes.
+
+    A body that is no longer than that passes whole, and is no hit.
+    """
 
     kind = "truncated"
     after_bytes: int = Field(default=0, ge=0, description="bytes of the body that still arrive")
 
     async def carry(self, at: AtWork, direction: Direction, piece: Piece, send: Send) -> None:
-        if piece.part in ("head", "frame") and not piece.last:
-            await send(piece)
-        else:
-            await _up_to(self.after_bytes, at, piece, send, reset=False)
+        await _up_to(self.after_bytes, at, piece, send, reset=False)
 
 
 class ByteLimit(WireFault):
@@ -55,6 +60,7 @@ class ByteLimit(WireFault):
     async def carry(self, at: AtWork, direction: Direction, piece: Piece, send: Send) -> None:
         left = self.bytes - at.passed_in_all
         if piece.part == "end" or len(piece.data) < left:
+            at.settle(piece)
             await send(piece)
             return
         await send(piece.split(left)[0])
@@ -71,6 +77,8 @@ class Garbage(WireFault):
     async def carry(self, at: AtWork, direction: Direction, piece: Piece, send: Send) -> None:
         if self.part == "body" and not piece.exchange.opaque:
             data = at.random.randbytes(len(piece.data)) if piece.part == "body" else piece.data
+            at.changed |= data != piece.data
+            at.settle(piece)
             await send(piece.with_data(data))
             return
         # The first byte is none that a reply begins with, so that nobody takes it for one by chance.
@@ -79,11 +87,11 @@ class Garbage(WireFault):
 
 
 async def _up_to(limit: int, at: AtWork, piece: Piece, send: Send, *, reset: bool) -> None:
-    """Pass on so many bytes of the body, then end the connection."""
+    """Pass on so many bytes of the body, and end the connection at the first one behind them."""
     left = limit - at.passed
-    if left > 0 and (piece.part != "body" or len(piece.data) < left) and not piece.last:
-        await send(piece)
-        return
-    if piece.part == "body":
-        await send(piece.split(left)[0])
-    raise BrokenOff(reset=reset)
+    if piece.part == "body" and len(piece.data) > left:
+        if left:
+            await send(piece.split(left)[0])
+        raise BrokenOff(reset=reset)
+    at.settle(piece)
+    await send(piece)

@@ -78,7 +78,7 @@ class DatabaseOutOfConnections(_OfDatabase):
         return f"{count} sessions are held: all there can be"
 
     async def lift(self, site: Surroundings, role: str, memory: Memory) -> str:
-        memory.pop(_HELD).release()
+        await memory[_HELD].release()
         return "the held sessions are closed"
 
 
@@ -100,7 +100,7 @@ class _Repeated(_OfDatabase):
                 raise
 
     async def _end(self, memory: Memory) -> None:
-        task = memory.pop(_TASK)
+        task = memory[_TASK]
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError, ConfigMgrError):
             await task

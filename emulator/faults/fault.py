@@ -47,6 +47,8 @@ class RoleFault(Fault):
     roles: ClassVar[tuple[str, ...]] = ()
     # Whether nothing of it is left when the role has been stopped with its site.
     ends_with_site: ClassVar[bool] = False
+    # Whether a role that has it cannot have it a second time, until it has been lifted.
+    alone: ClassVar[bool] = True
 
     def check(self, site: Surroundings, role: str) -> None:
         """See, of every role before the first one has it, that the role can have it now.

@@ -19,15 +19,29 @@ from emulator.faults.surroundings import Surroundings
 from emulator.faults.wire_fault import Planned, WireFault
 from emulator.history import Operation
 
+# Real seconds after which a fault that could not be lifted at its time is tried again, though nothing has
+# changed as far as is known; twice as many after each attempt, up to the second number.
+AGAIN = (1.0, 30.0)
+
 
 @dataclass(frozen=True, slots=True)
 class FaultStatus:
-    """One fault that was set: whether it still acts, and how often it has."""
+    """One fault that was set: whether it still strikes, and how often it has.
+
+    A spent one is neither active nor lifted: it strikes nobody else, and what it has struck stays so (a
+    reply that hangs goes on hanging) until it is lifted.
+    """
 
     id: str
     spec: Mapping[str, Any]  # as it was set
     hits: int  # exchanges on a link; roles
     active: bool  # neither lifted, nor healed, nor spent
+    lifted: bool  # by somebody, or by itself after its time
+
+    @property
+    def state(self) -> str:
+        """In a word: ``set``, ``spent`` or ``over``."""
+        return "over" if self.lifted else "set" if self.active else "spent"
 
 
 @dataclass(slots=True)
@@ -36,6 +50,7 @@ class _Set:
     spec: Mapping[str, Any]
     fault: Fault
     roles: dict[str, Memory] = field(default_factory=dict)  # those it was done to
+    back: dict[str, str] = field(default_factory=dict)  # those it was taken back from, and how
     links: list[Link] = field(default_factory=list)
     planned: Planned | None = None
     lifted: bool = False
@@ -44,7 +59,11 @@ class _Set:
     def status(self) -> FaultStatus:
         hits = self.planned.hits if self.planned else len(self.roles) + len(self.links)
         spent = self.planned is not None and self.planned.spent
-        return FaultStatus(self.id, self.spec, hits, not (self.lifted or spent))
+        return FaultStatus(self.id, self.spec, hits, not (self.lifted or spent), self.lifted)
+
+    def ails(self, role: str) -> bool:
+        """Whether a role has it still."""
+        return role in self.roles and role not in self.back
 
 
 class FaultPlan:
@@ -55,6 +74,7 @@ class FaultPlan:
         self._faults: dict[str, _Set] = {}
         self._numbers: Counter[str] = Counter()
         self._one_at_a_time = asyncio.Lock()
+        self._better = asyncio.Event()  # something has come back; each is waited for once
 
     def statuses(self) -> list[FaultStatus]:
         return [entry.status() for entry in self._faults.values()]
@@ -116,6 +136,7 @@ class FaultPlan:
         fault = entry.fault
         assert isinstance(fault, RoleFault)
         for role in roles:
+            self._see_that_it_is_well(role, fault)
             fault.check(self._site, role)
         done: dict[str, str] = {}
         try:
@@ -130,19 +151,28 @@ class FaultPlan:
             raise
         return done
 
+    def _see_that_it_is_well(self, role: str, fault: RoleFault) -> None:
+        """Two of a kind would each bring back what it found: the second, what the first has done."""
+        for entry in self._faults.values():
+            if fault.alone and entry.fault.kind == fault.kind and entry.ails(role):
+                raise FaultRefused(f"{fault.kind}: {role} has it already ({entry.id}): lift that first")
+
     async def lift(self, fault_id: str) -> dict[str, str]:
         """Lift a fault; one that has healed by itself is left as it is. Returns what was done where.
 
         Raises:
-            FaultRefused: no fault has this id; those that are set are listed.
+            FaultRefused: no fault has this id; those that are set are listed. Or it cannot be lifted now:
+                one with a duration is lifted later, when it can be.
+            SiteDatabaseUnavailable: the database would have to be there.
         """
         entry = self._faults.get(fault_id)
         if entry is None:
             valid = ", ".join(e.id for e in self._faults.values() if not e.lifted) or "none is set"
             raise FaultRefused(f"no fault has the id {fault_id!r}; valid: {valid}")
-        if entry.healing and entry.healing is not asyncio.current_task():
+        done = await self._lift(entry, "operator")
+        if entry.healing:
             entry.healing.cancel()
-        return await self._lift(entry, "operator")
+        return done
 
     async def lift_all(self) -> None:
         """Lift every fault, the last one first; each is tried, whatever becomes of the others.
@@ -170,9 +200,25 @@ class FaultPlan:
                 await self.lift(entry.id)
 
     async def _heal(self, entry: _Set, duration: float) -> None:
+        """After its time lift it; when that cannot be done, as soon as it can, unless somebody else does."""
         await self._site.clock.sleep(duration)
-        with contextlib.suppress(ConfigMgrError):  # told in the history; it can be lifted again
-            await self._lift(entry, "duration")
+        pause, longest = AGAIN
+        while not entry.lifted:
+            better = self._better
+            try:
+                await self._lift(entry, "duration")
+            except ConfigMgrError:  # told in the history
+                # What is away comes back by our doing, and that is told. Of anything else nobody tells.
+                away = any(role in self._site.broken for role in entry.roles)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(None if away else pause):
+                        await better.wait()
+                pause = min(2 * pause, longest)
+
+    def something_is_back(self) -> None:
+        """What could not be lifted may be possible now: a role is there again, a fault was lifted."""
+        self._better.set()
+        self._better = asyncio.Event()
 
     async def _lift(self, entry: _Set, by: str) -> dict[str, str]:
         async with self._one_at_a_time:
@@ -187,6 +233,7 @@ class FaultPlan:
                 operation.fail(reason=str(exc))
                 raise
             entry.lifted = True
+            self.something_is_back()
             return _told(operation, done, entry)
 
     async def _take_back(self, entry: _Set) -> dict[str, str]:
@@ -199,9 +246,23 @@ class FaultPlan:
                 await link.mend(entry.id)
                 done[str(link.arrow)] = "lets everything through again" if not link.cuts else "is still cut"
         if isinstance(entry.fault, RoleFault):
-            for role, memory in entry.roles.items():
-                done[role] = await entry.fault.lift(self._site, role, memory)
-        return done
+            await self._take_back_from_roles(entry, entry.fault)
+        return done | entry.back
+
+    async def _take_back_from_roles(self, entry: _Set, fault: RoleFault) -> None:
+        """From each, whatever becomes of the others; one that is done is not done again."""
+        errors: list[ConfigMgrError] = []
+        for role, memory in entry.roles.items():
+            if not entry.ails(role):
+                continue
+            try:
+                entry.back[role] = await fault.lift(self._site, role, memory)
+            except ConfigMgrError as exc:
+                errors.append(exc)
+            except OSError as exc:
+                errors.append(FaultRefused(f"{entry.id}: {role}: cannot be lifted now ({exc})"))
+        if errors:
+            raise errors[0]
 
 
 def _told(operation: Operation, done: dict[str, str], entry: _Set) -> dict[str, str]:

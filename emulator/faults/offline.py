@@ -15,6 +15,8 @@ from emulator.faults.surroundings import Surroundings
 class Offline(RoleFault):
     """The role is away."""
 
+    alone = False  # whoever heals the role need not lift it: whether it is away tells
+
     def check(self, site: Surroundings, role: str) -> None:
         """See that it is there.
 
@@ -70,5 +72,7 @@ class PartitionedRole(Offline):
 
     kind = "partitioned"
     direction: Literal["requests", "replies", "both"] = Field(
-        default="both", description="of a link: what is dropped; connect attempts time out in any case"
+        default="both",
+        description="what is dropped; one way only: of a role, on every link that leads to it; "
+        "connect attempts time out in any case",
     )

@@ -9,7 +9,9 @@ from emulator.errors import FaultRefused, TopologyError
 from emulator.faults.fault import CLIENTS, Fault, RoleFault
 from emulator.faults.link import Arrow
 from emulator.faults.network import DATABASES, OUTSIDERS, arrows_between
-from emulator.faults.wire_fault import NAMES_CLIENT, NAMES_PACKAGE, WireFault
+from emulator.faults.offline import PartitionedRole
+from emulator.faults.traffic import met
+from emulator.faults.wire_fault import WireFault
 from emulator.topology import Topology
 
 ARROW = "->"
@@ -34,6 +36,8 @@ def scope_of(fault: Fault, topology: Topology, clients: Collection[str] = ()) ->
         return Scope(arrows=_arrows(fault, topology))
     if ARROW in fault.on:
         return Scope(arrows=_named(fault, topology))
+    if isinstance(fault, PartitionedRole) and fault.direction != "both":
+        return Scope(arrows=_leading_to(fault, topology))  # it is not away: the other way goes on
     if isinstance(fault, RoleFault) and CLIENTS in fault.roles and fault.on in clients:
         return Scope(roles=(fault.on,))
     roles = topology_roles(fault, fault.on, topology)
@@ -57,23 +61,24 @@ def topology_roles(fault: Fault, target: str, topology: Topology) -> tuple[str, 
 
 def _arrows(fault: WireFault, topology: Topology) -> tuple[Arrow, ...]:
     """The links a wire fault is on: those that are named, or all that lead to a role."""
-    if ARROW in fault.on:
-        arrows = _named(fault, topology)
-    else:
-        roles = topology_roles(fault, fault.on, topology)
-        # Observers are the harness's own eyes: blinded only by name. A computer's network is what leaves it.
-        spared = {OBSERVERS, *(roles if topology.is_computer(fault.on) else ())}
-        arrows = tuple(
-            a for a in arrows_between(topology.roles) if a.target in roles and a.source not in spared
-        )
-        if not arrows:
-            raise FaultRefused(f"{fault.kind}: on: no link leads to {fault.on}; {_valid(topology)}")
+    arrows = _named(fault, topology) if ARROW in fault.on else _leading_to(fault, topology)
     if fault.role is not None:
         wanted = topology_roles(fault, fault.role, topology)
         arrows = tuple(a for a in arrows if a.target in wanted)
         if not arrows:
             raise FaultRefused(f"{fault.kind}: role: no link of {fault.on} leads to {fault.role}")
     return _able(fault, arrows, topology)
+
+
+def _leading_to(fault: Fault, topology: Topology) -> tuple[Arrow, ...]:
+    """The links that lead to a role, a kind of role or a computer."""
+    roles = topology_roles(fault, fault.on, topology)
+    # Observers are the harness's own eyes: blinded only by name. A computer's network is what leaves it.
+    spared = {OBSERVERS, *(roles if topology.is_computer(fault.on) else ())}
+    arrows = tuple(a for a in arrows_between(topology.roles) if a.target in roles and a.source not in spared)
+    if not arrows:
+        raise FaultRefused(f"{fault.kind}: on: no link leads to {fault.on}; {_valid(topology)}")
+    return arrows
 
 
 def _able(fault: WireFault, arrows: tuple[Arrow, ...], topology: Topology) -> tuple[Arrow, ...]:
@@ -88,21 +93,7 @@ def _able(fault: WireFault, arrows: tuple[Arrow, ...], topology: Topology) -> tu
                 f"{fault.kind}: on {fault.on} there is no HTTP to look into; "
                 "valid there: faults of connections and bytes, without selectors"
             )
-    for selector, needed in (
-        ("client", NAMES_CLIENT),
-        ("category", NAMES_CLIENT),
-        ("policy", NAMES_CLIENT),
-        ("package", NAMES_PACKAGE),
-    ):
-        if getattr(fault, selector) is None:
-            continue
-        able = [a for a in able if kinds[a.target] in needed]
-        if not able:
-            raise FaultRefused(
-                f"{fault.kind}: {selector}: no request on {fault.on} tells it; "
-                f"valid: links to a {' or '.join(needed)}"
-            )
-    return tuple(able)
+    return met(fault, able, topology)
 
 
 def _named(fault: Fault, topology: Topology) -> tuple[Arrow, ...]:

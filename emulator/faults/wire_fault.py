@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from emulator.errors import MalformedMessage
 from emulator.faults.exchange import Exchange, Piece
@@ -24,10 +25,9 @@ if TYPE_CHECKING:
 Direction = Literal["requests", "replies"]
 Send = Callable[[Piece], Awaitable[None]]
 
-# Which arrows' requests can be told apart by which selector.
-SELECTORS = ("client", "endpoint", "category", "policy", "package")
-NAMES_CLIENT = ("management_point",)
-NAMES_PACKAGE = ("distribution_point",)
+# Which requests can be told apart by which of them, and where they pass: ``traffic.py``.
+SELECTORS = ("client", "category", "policy", "package", "endpoint")
+PACKAGE_ID = re.compile(r"[A-Z0-9]{3}[0-9A-F]{5}", re.IGNORECASE)
 
 # What messages to a management point are for, and the places of requests without a message.
 ENDPOINTS = (
@@ -48,14 +48,23 @@ class WireFault(Fault):
     """Something that goes wrong on the way between two parts of a site."""
 
     http_only: ClassVar[bool] = False  # needs requests and replies; never on a link to the database
+    touches: ClassVar[tuple[str, ...]] = ()  # the endpoints and places it has an effect on; empty: everything
 
-    role: str | None = Field(default=None, description="only links that lead to this role")
+    role: str | None = Field(default=None, min_length=1, description="only links that lead to this role")
     client: str | None = Field(
-        default=None, description="only requests of this client: its name, or GUID:... (management point)"
+        default=None,
+        min_length=1,
+        description="only requests of this client: its name, or GUID:... (management point)",
     )
-    endpoint: str | None = Field(default=None, description="only requests for this endpoint or place")
-    category: str | None = Field(default=None, description="only bodies of policies of this category")
-    policy: str | None = Field(default=None, description="only bodies of the policy with this id")
+    endpoint: str | None = Field(
+        default=None, min_length=1, description="only requests for this endpoint or place"
+    )
+    category: str | None = Field(
+        default=None, min_length=1, description="only bodies of policies of this category"
+    )
+    policy: str | None = Field(
+        default=None, min_length=1, description="only bodies of the policy with this id"
+    )
     package: str | None = Field(
         default=None, description="only content of the package with this id (distribution point)"
     )
@@ -66,6 +75,13 @@ class WireFault(Fault):
     )
     first: int | None = Field(default=None, ge=1, description="after so many hits it is spent")
     seed: int = Field(default=0, description="where its chance begins")
+
+    @field_validator("package")
+    @classmethod
+    def _can_be_one(cls, package: str | None) -> str | None:
+        if package is not None and not PACKAGE_ID.fullmatch(package):
+            raise ValueError("no package has such an id; valid: a site code and five digits, like S0100001")
+        return package
 
     @property
     def selects(self) -> list[str]:
@@ -136,7 +152,8 @@ class Planned:
     def __init__(self, name: str, fault: WireFault, known: Known) -> None:
         self.name = name
         self.fault = fault
-        self.hits = 0
+        self.taken = 0  # exchanges it was put to work on
+        self.missed = 0  # of those, the ones in which it found nothing to change
         self.lifted = asyncio.Event()
         self._known = known
         self._selected = 0
@@ -145,6 +162,11 @@ class Planned:
     def random(self, stream: str) -> random.Random:
         """A stream of chance of its own: the same for the same seed, fault and name."""
         return random.Random(f"{self.fault.seed}/{self.name}/{stream}")
+
+    @property
+    def hits(self) -> int:
+        """Exchanges that it has changed, or may still change."""
+        return self.taken - self.missed
 
     @property
     def spent(self) -> bool:
@@ -161,7 +183,7 @@ class Planned:
             return None
         if not self._counts():
             return None
-        self.hits += 1
+        self.taken += 1
         at_work = AtWork(self, exchange)
         exchange.faults.append(at_work)
         return at_work
@@ -182,15 +204,23 @@ class AtWork:
     def __init__(self, planned: Planned, exchange: Exchange) -> None:
         self.planned = planned
         self.exchange = exchange
-        self.random = planned.random(f"exchange {planned.hits}")
+        self.random = planned.random(f"exchange {planned.taken}")
         self.passed = 0  # bytes of a body that it has let through, in its direction
         self.passed_in_all = 0  # heads and frames counted too
         self.head = bytearray()  # of the reply, where the fault reads it
         self.kept: list[Piece] = []  # what it holds back
+        self.changed = False  # something of it has arrived otherwise than it was sent
+        self._counted = True
 
     @property
     def lifted(self) -> bool:
         return self.planned.lifted.is_set()
+
+    def settle(self, piece: Piece) -> None:
+        """With the last piece: where nothing was changed, nothing was hit."""
+        if piece.last and self._counted and not self.changed:
+            self._counted = False
+            self.planned.missed += 1
 
     async def pause(self, seconds: float) -> None:
         """Let real seconds pass; less when the fault is lifted meanwhile."""

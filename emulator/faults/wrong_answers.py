@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from emulator.errors import ConfigMgrError
 from emulator.faults.exchange import BITS_POST, Exchange
-from emulator.faults.wire_fault import AtWork, WireFault
+from emulator.faults.wire_fault import ENDPOINTS, AtWork, WireFault
 from emulator.protocol.bits_upload import ErrorCode, ErrorContext, error_headers
 from emulator.protocol.framing import CONTENT_TYPE
 from emulator.protocol.message import Message, encode_reply
@@ -51,6 +51,7 @@ class ProtocolError(WireFault):
 
     kind = "protocol_error"
     http_only = True
+    touches = (*ENDPOINTS, ".sms_pol", "CCM_Incoming", "AdminService")
 
     def applies(self, exchange: Exchange) -> bool:
         request = exchange.request

@@ -18,6 +18,7 @@ from emulator.protocol.xml import decode_utf16, encode_utf16
 
 _POLICY_HASH = re.compile(r'(PolicyHash(?:Ex)?="(?:SHA1|SHA256):[0-9A-F]*)([0-9A-F])(?=")', re.IGNORECASE)
 _ETAG = re.compile(rb"(getetag>[^<]*?)([0-9A-Fa-f])(?=\W*</)")
+_SUCCESS = re.compile(rb"HTTP/1\.\d 2")
 
 
 class FlippedBytes(WireFault):
@@ -25,26 +26,25 @@ class FlippedBytes(WireFault):
 
     kind = "flipped_bytes"
     http_only = True
+    touches = (".sms_pol", "SMS_DP_SMSPKG$")
     offset: int = Field(default=0, ge=0, description="of the first one; in a shorter body, counted around")
     count: int = Field(default=1, ge=1, description="how many, in a row")
 
     def applies(self, exchange: Exchange) -> bool:
         request = exchange.request
-        return (
-            request is not None
-            and request.verb == "GET"
-            and exchange.endpoint in (".sms_pol", "SMS_DP_SMSPKG$")
-        )
+        return request is not None and request.verb == "GET" and exchange.endpoint in self.touches
 
     async def carry(self, at: AtWork, direction: Direction, piece: Piece, send: Send) -> None:
         if piece.part == "head":
             at.head += piece.data
-        if piece.part == "body":
+        if piece.part == "body" and _SUCCESS.match(at.head):  # an error's page is no content
             first = self._first(at) - at.passed  # where in this piece
             data = bytearray(piece.data)
             for place in range(max(first, 0), min(first + self.count, len(data))):
                 data[place] ^= 0xFF
+                at.changed = True
             piece = piece.with_data(bytes(data))
+        at.settle(piece)
         await send(piece)
 
     def _first(self, at: AtWork) -> int:
@@ -62,6 +62,7 @@ class WrongHash(WireFault):
 
     kind = "wrong_hash"
     http_only = True
+    touches = ("MP_PolicyManager", "SMS_DP_SMSPKG$")
 
     def applies(self, exchange: Exchange) -> bool:
         return self._announces(exchange) is not None
@@ -89,8 +90,10 @@ class WrongHash(WireFault):
             changed = body
         if changed == body:
             for each in kept:
+                at.settle(piece)
                 await send(each)
             return
+        at.changed = True
         await send(Piece(at.exchange, "head", _with_length(head, len(changed)), piece.arrived))
         await send(Piece(at.exchange, "body", changed, piece.arrived, last=True))
         if piece.part == "end":

@@ -68,7 +68,7 @@ class ExpiredCertificate(RoleFault):
         return f"its certificate ended {ended:%Y-%m-%d %H:%M} UTC; {restarted}"
 
     async def lift(self, site: Surroundings, role: str, memory: Memory) -> str:
-        self._pki(site).put_back(site.roles[role], memory.pop(_FOUND))
+        self._pki(site).put_back(site.roles[role], memory[_FOUND])
         if role in site.broken:
             return f"its certificate is the old one; it is away ({site.broken[role]})"
         return f"its certificate is the old one; {await self._restart(site, role)}"

@@ -79,7 +79,9 @@ class LocationManager:
         request = self.requests.get(root)
         if request is None:
             raise MalformedMessage(f"{root} is no location request", raw=message.raw_payload)
-        return await request(message.body_text)
+        reply = await request(message.body_text)
+        self.log.info("location request answered", request=root, message_id=message.message_id)
+        return reply
 
     # -- content -------------------------------------------------------------------
 

@@ -84,7 +84,13 @@ class PolicyManager:
         reply = await self.assignments(request, found)
         # Nothing new is what nearly every poll is told; a line for each would cost more than the poll.
         tell = self.log.info if reply.assignments or reply.reply_type == "Full" else self.log.debug
-        tell("policy assignments", client=smsid, reply_type=reply.reply_type, count=len(reply.assignments))
+        tell(
+            "policy assignments",
+            client=smsid,
+            reply_type=reply.reply_type,
+            count=len(reply.assignments),
+            message_id=message.message_id,
+        )
         return reply.to_xml(self._sign)
 
     def _nothing(self, request: RequestAssignments) -> str:

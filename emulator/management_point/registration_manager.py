@@ -77,6 +77,7 @@ class RegistrationManager:
             name=request.netbios_name,
             approval=registered.approval_status,
             user=message.windows_user,
+            message_id=message.message_id,
         )
         return ClientRegistrationResponse(
             status=REGISTERED,

@@ -55,6 +55,8 @@ class Cluster:
             await asyncio.to_thread(self._make_way)
             if not self.folder.exists():
                 await self._make()
+            # PostgreSQL refuses a folder that a group may write to; a mount for an fsGroup lets one.
+            self.folder.chmod(0o700)
             entry = HOST_BASED_AUTHENTICATION + (FROM_ELSEWHERE if from_elsewhere else "")
             (self.folder / "pg_hba.conf").write_text(entry, encoding="ascii")
         except OSError as exc:

@@ -6,7 +6,9 @@ held. Nothing of it is known to the roles.
 
 from __future__ import annotations
 
-from contextlib import suppress
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import asyncpg
@@ -19,6 +21,7 @@ _END_OTHERS = """
     WHERE backend_type = 'client backend' AND NOT pid = ANY($1::integer[])
 """
 _HOLDER = "cmemu-sessions-held"
+PATIENCE = 2.0  # real seconds in which a session is opened, or closed
 
 
 async def set_read_only(dsn: str, *, read_only: bool) -> int:
@@ -27,19 +30,20 @@ async def set_read_only(dsn: str, *, read_only: bool) -> int:
     Returns how many sessions were ended.
 
     Raises:
-        SiteDatabaseUnavailable: it cannot be reached.
+        SiteDatabaseUnavailable: it cannot be reached, or has no connection left.
     """
     setting = "SET default_transaction_read_only = on" if read_only else "RESET default_transaction_read_only"
-    connection = await _connect(dsn)
-    try:
-        name = await connection.fetchval("SELECT current_database()")
-        # The session that takes it back is read-only itself.
-        await connection.execute("SET default_transaction_read_only = off")
-        quoted = '"' + str(name).replace('"', '""') + '"'
-        await connection.execute(f"ALTER DATABASE {quoted} {setting}")
-        return len(await connection.fetch(_END_OTHERS, [connection.get_server_pid()]))
-    finally:
-        connection.terminate()
+    with _told():
+        connection = await _connect(dsn)
+        try:
+            name = await connection.fetchval("SELECT current_database()")
+            # The session that takes it back is read-only itself.
+            await connection.execute("SET default_transaction_read_only = off")
+            quoted = '"' + str(name).replace('"', '""') + '"'
+            await connection.execute(f"ALTER DATABASE {quoted} {setting}")
+            return len(await connection.fetch(_END_OTHERS, [connection.get_server_pid()]))
+        finally:
+            connection.terminate()
 
 
 class HeldSessions:
@@ -57,18 +61,19 @@ class HeldSessions:
         Raises:
             SiteDatabaseUnavailable: the database cannot be reached.
         """
-        first = await _connect(self._dsn)
-        self._held = [first]
-        try:
-            # Otherwise those whose session has ended would be back before its place is ours.
-            await first.execute(f"ALTER DATABASE {self._database} WITH ALLOW_CONNECTIONS false")
+        with _told():
+            first = await _connect(self._dsn)
+            self._held = [first]
             try:
-                await self._fill(first)
-            finally:
-                await first.execute(f"ALTER DATABASE {self._database} WITH ALLOW_CONNECTIONS true")
-        except BaseException:
-            self.release()
-            raise
+                # Otherwise those whose session has ended would be back before its place is ours.
+                await first.execute(f"ALTER DATABASE {self._database} WITH ALLOW_CONNECTIONS false")
+                try:
+                    await self._fill(first)
+                finally:
+                    await first.execute(f"ALTER DATABASE {self._database} WITH ALLOW_CONNECTIONS true")
+            except BaseException:
+                await self.release()
+                raise
         return len(self._held)
 
     async def _fill(self, first: Any) -> None:
@@ -80,21 +85,28 @@ class HeldSessions:
             mine = [connection.get_server_pid() for connection in self._held]
             ended = bool(await first.fetch(_END_OTHERS, mine))
 
-    def release(self) -> None:
-        """Give every connection back."""
-        for connection in self._held:
-            connection.terminate()
-        self._held = []
+    async def release(self) -> None:
+        """Give every connection back; returns when there is room for others, if the database is alive."""
+        held, self._held = self._held, []
+        await asyncio.gather(*(_closed(connection) for connection in held))
 
 
-def _settings() -> dict[str, str]:
-    return {"application_name": _HOLDER}
+async def _closed(connection: Any) -> None:
+    """End a session in order: who comes next finds its place free. A dead one is dropped."""
+    try:
+        await connection.close(timeout=PATIENCE)
+    except (*OUTAGE, asyncpg.PostgresError):
+        connection.terminate()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What PostgreSQL and asyncpg raise, in a word of ours."""
+    try:
+        yield
+    except (*OUTAGE, asyncpg.PostgresError) as exc:
+        raise SiteDatabaseUnavailable(f"PostgreSQL cannot be reached ({type(exc).__name__}: {exc})") from exc
 
 
 async def _connect(dsn: str) -> Any:
-    try:
-        return await asyncpg.connect(dsn, timeout=2.0, server_settings=_settings())
-    except asyncpg.TooManyConnectionsError:
-        raise  # an outage for others, and what we were looking for
-    except OUTAGE as exc:
-        raise SiteDatabaseUnavailable(f"PostgreSQL cannot be reached ({type(exc).__name__}: {exc})") from exc
+    return await asyncpg.connect(dsn, timeout=PATIENCE, server_settings={"application_name": _HOLDER})

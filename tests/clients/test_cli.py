@@ -12,6 +12,7 @@ from clients.cli import client_command
 from emulator.clock import ClockSettings
 from emulator.history import read_history
 from tests.clients.fake_management_point import FakeSite
+from tests.cmtrace_lines import read_log
 
 app = typer.Typer()
 app.command()(client_command)
@@ -28,7 +29,7 @@ def test_one_round(tmp_path: Path) -> None:
         # a site's clock that stands still, and goes wrong on this client's wall by a day
         clock = ClockSettings(frozen=True, site_origin=1_243_843_200.0, skew={"PC07": 86400.0})
         (tmp_path / "clock.json").write_text(clock.model_dump_json(), encoding="utf-8")
-        arguments += ["--clock-of", str(tmp_path)]
+        arguments += ["--clock-of", str(tmp_path), "--log-dir", str(tmp_path / "logs")]
         result = CliRunner().invoke(app, arguments)
     finally:
         asyncio.run_coroutine_threadsafe(site.stop(), loop).result(5)
@@ -40,6 +41,9 @@ def test_one_round(tmp_path: Path) -> None:
     assert [message.sent_time for message in site.mp.reports] == ["2009-06-02T08:00:00Z"] * 3
     told = read_history(tmp_path / "clients" / "PC07" / "journal.jsonl")
     assert [e.phase for e in told if e.what == "send_report"] == ["invoke", "ok"] * 3
+    lines = read_log(tmp_path / "logs" / "PC07" / "CcmMessaging.log")
+    assert sum("report acknowledged" in line["text"] for line in lines) == 3
+    assert {line["date"] for line in lines} == {"06-02-2009"}
 
 
 def test_the_time_of_a_site_is_told(tmp_path: Path) -> None:

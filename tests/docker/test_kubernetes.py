@@ -9,6 +9,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from emulator.faults.network import OUTSIDERS, arrows_between
 from emulator.health import READY, SEEDED
 from emulator.placement import ports
 from fixtures.topologies import find_topology
@@ -77,6 +78,12 @@ def test_pods_are_nobody_in_particular_and_write_only_where_they_may(manifest: M
 
 
 @pytest.mark.parametrize("manifest", of_kind("StatefulSet"), ids=title)
+def test_a_claim_is_opened_to_the_group_once_and_not_at_every_mount(manifest: Manifest) -> None:
+    context = manifest["spec"]["template"]["spec"]["securityContext"]
+    assert (context["fsGroup"], context["fsGroupChangePolicy"]) == (context["runAsGroup"], "OnRootMismatch")
+
+
+@pytest.mark.parametrize("manifest", of_kind("StatefulSet"), ids=title)
 def test_a_role_keeps_its_folder_and_is_probed(manifest: Manifest) -> None:
     (container,) = manifest["spec"]["template"]["spec"]["containers"]
     claimed = {claim["metadata"]["name"] for claim in manifest["spec"]["volumeClaimTemplates"]}
@@ -90,23 +97,53 @@ def test_a_role_keeps_its_folder_and_is_probed(manifest: Manifest) -> None:
     assert stages == {"startupProbe": SEEDED, "readinessProbe": READY, "livenessProbe": SEEDED}
 
 
+@pytest.mark.parametrize("claim", of_kind("PersistentVolumeClaim"), ids=title)
+def test_what_is_copied_into_a_claim_can_be_written_there(claim: Manifest) -> None:
+    # `kubectl cp` writes from inside a container that has the claim mounted.
+    writable = [
+        mount["mountPath"]
+        for stateful_set in of_kind("StatefulSet")
+        for volume in stateful_set["spec"]["template"]["spec"]["volumes"]
+        if volume.get("persistentVolumeClaim", {}).get("claimName") == claim["metadata"]["name"]
+        for container in stateful_set["spec"]["template"]["spec"]["containers"]
+        for mount in container["volumeMounts"]
+        if mount["name"] == volume["name"] and not mount.get("readOnly")
+    ]
+    assert writable == ["/sources"]
+
+
 def test_a_role_that_is_not_ready_is_found_all_the_same() -> None:
     assert all(service["spec"]["publishNotReadyAddresses"] for service in of_kind("Service"))
 
 
-def test_every_role_is_reached_by_those_of_the_design_only() -> None:
-    allowed: dict[str, set[str]] = {}
-    for policy in of_kind("NetworkPolicy"):
-        rules = policy["spec"].get("ingress", [])
-        peers = [peer["podSelector"]["matchLabels"] for rule in rules for peer in rule["from"]]
-        allowed[policy["metadata"]["name"]] = {labels["app.kubernetes.io/component"] for labels in peers}
-    assert allowed == {
-        "site-database": {"site-server", "management-point"},
-        "site-server": {"management-point", "administrator"},
-        "management-point": {"client"},
-        "distribution-points": {"client", "site-server"},
-        "clients": set(),
-    }
+def test_every_role_is_reached_on_its_port_by_those_that_an_arrow_leads_from_and_by_nobody_else() -> None:
+    topology = find_topology("two-distribution-points")
+    kinds = {role.name: role.kind for role in topology.roles}
+    expected: dict[str, tuple[set[str], set[int]]] = {"client": (set(), set())}  # nobody calls a client
+    for arrow in arrows_between(topology.roles):
+        sources, open_ports = expected.setdefault(component(kinds[arrow.target]), (set(), set()))
+        sources.add(component(kinds.get(arrow.source, arrow.source)))
+        open_ports.add(ports(topology)[arrow.target][0])
+    assert {selected(policy["spec"]): let_in(policy) for policy in of_kind("NetworkPolicy")} == expected
+
+
+def component(who: str) -> str:
+    """The label of a kind of role, or of those who are no role."""
+    return who.removesuffix("s").replace("_", "-") if who in OUTSIDERS else who.replace("_", "-")
+
+
+def selected(part: Manifest) -> str:
+    return str(part["podSelector"]["matchLabels"]["app.kubernetes.io/component"])
+
+
+def let_in(policy: Manifest) -> tuple[set[str], set[int]]:
+    """Who, and on which ports; a rule without ``from`` would let everybody in."""
+    sources, open_ports = set(), set()
+    for rule in policy["spec"].get("ingress", []):
+        assert rule["from"]
+        sources |= {selected(peer) for peer in rule["from"]}
+        open_ports |= {port["port"] for port in rule["ports"]}
+    return sources, open_ports
 
 
 def test_the_fleet_is_indexed() -> None:

@@ -1,7 +1,6 @@
 """Lines that CMTrace opens, one file a component."""
 
 import logging
-import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,13 +9,7 @@ import pytest
 from emulator.cmtrace import cmtrace_line, logs_in
 from emulator.errors import CannotStart
 from emulator.logs import get_logger, lines_tell_time
-
-LINE = re.compile(
-    r'<!\[LOG\[(?P<text>.*)\]LOG\]!><time="(?P<time>\d\d:\d\d:\d\d\.\d{3}\+000)" '
-    r'date="(?P<date>\d\d-\d\d-\d{4})" '
-    r'component="(?P<component>\w+)" context="" type="(?P<type>[123])" thread="\d+" file="">\n',
-    re.DOTALL,
-)
+from tests.cmtrace_lines import LINE
 
 
 def record(level: int, text: str) -> logging.LogRecord:
@@ -49,6 +42,18 @@ def test_each_component_has_its_own_file_and_the_site_s_time(tmp_path: Path) -> 
     assert found
     assert "moved" in found["text"]
     assert found["date"] == "02-03-2031"
+
+
+def test_a_client_has_a_folder_of_its_own(tmp_path: Path) -> None:
+    now = datetime(2031, 2, 3, tzinfo=UTC)
+    with logs_in(tmp_path), lines_tell_time(lambda: now):
+        with lines_tell_time(lambda: now, "PC01"):
+            get_logger("CAS").info("content verified")
+        get_logger("mpfdm").info("moved")
+    assert sorted(file.relative_to(tmp_path).as_posix() for file in tmp_path.rglob("*.log")) == [
+        "PC01/CAS.log",
+        "mpfdm.log",
+    ]
 
 
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:

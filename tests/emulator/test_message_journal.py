@@ -1,7 +1,10 @@
 """The ring of one role: bounded, numbered across restarts, readable after a torn line."""
 
 import asyncio
+import errno
+import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -38,6 +41,16 @@ def lines(folder: Path) -> list[dict[str, object]]:
         for segment in segments(folder)
         for line in (folder / f"{segment:08}{LINES}").read_bytes().splitlines()
     ]
+
+
+def whole_lines(folder: Path) -> list[dict[str, object]]:
+    """As a reader has them: what was torn is left out."""
+    whole = []
+    for segment in segments(folder):
+        for line in (folder / f"{segment:08}{LINES}").read_bytes().splitlines():
+            with suppress(ValueError):
+                whole.append(entry_of(line, "management_point"))
+    return whole
 
 
 def test_a_message_is_a_line_and_its_body_lies_beside_it(tmp_path: Path) -> None:
@@ -134,8 +147,61 @@ def test_numbers_go_on_after_a_restart_and_a_torn_line(tmp_path: Path) -> None:
     again = journal(tmp_path)
     record(again, {}, b"")
     again.close()
-    assert again.number == 3
-    assert segments(tmp_path) == [1, 2]
+    assert [line["number"] for line in whole_lines(tmp_path)] == [1, 2, 3]
+
+
+def test_a_role_that_comes_back_costs_the_ring_nothing(tmp_path: Path) -> None:
+    for number in range(3 * SEGMENTS):
+        ring = journal(tmp_path)
+        record(ring, {"path": f"/{number}"}, b"body")
+        ring.close()
+    assert segments(tmp_path) == [1]
+    kept = lines(tmp_path)
+    assert [line["number"] for line in kept] == list(range(1, 3 * SEGMENTS + 1))
+    assert kept[-1]["body"] == [1, 4 * (3 * SEGMENTS - 1), 4, 4]
+
+
+def test_a_ring_is_as_bounded_after_many_restarts(tmp_path: Path) -> None:
+    limit = 16 * 1024
+    for _ in range(20):
+        ring = journal(tmp_path, limit)
+        for _ in range(100):
+            record(ring, {}, b"x" * 100)
+        ring.close()
+    assert len(segments(tmp_path)) == SEGMENTS
+    assert sum(file.stat().st_size for file in tmp_path.iterdir()) < limit * 1.2
+    assert lines(tmp_path)[-1]["number"] == 2000
+
+
+def test_numbers_go_on_when_the_last_segments_are_empty(tmp_path: Path) -> None:
+    ring = journal(tmp_path)
+    record(ring, {}, b"")
+    ring.close()
+    for empty in (2, 3, 4):
+        (tmp_path / f"{empty:08}{LINES}").touch()
+    assert journal(tmp_path).number == 1
+
+
+def test_a_segment_that_cannot_be_begun_lets_the_last_one_grow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ring = journal(tmp_path, 4000)
+    opened = os.open
+
+    def full(path: Path, flags: int) -> int:
+        if path.suffix == LINES:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return opened(path, flags)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", full)
+        for _ in range(30):
+            record(ring, {}, b"x" * 100)
+    record(ring, {}, b"last")
+    ring.close()
+    kept = lines(tmp_path)
+    assert [line["number"] for line in kept] == list(range(1, 32))
+    assert {line["body"][0] for line in kept[:30]} == {1}  # type: ignore[index]
 
 
 def test_a_folder_that_cannot_be_written_is_said_at_the_start(tmp_path: Path) -> None:

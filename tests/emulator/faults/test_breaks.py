@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.emulator.faults.relay import BODY, Relay, http_request
+from tests.emulator.faults.relay import BODY, Relay, http_reply, http_request
 
 
 async def test_reset_before_the_request_arrives(relay: Relay) -> None:
@@ -37,6 +37,54 @@ async def test_a_truncated_body_is_shorter_than_announced(relay: Relay) -> None:
     assert body == BODY[:10]
     relay.link.lift(truncated)
     assert (await relay.ask()).endswith(BODY)
+
+
+@pytest.mark.parametrize("after_bytes", [len(BODY), len(BODY) + 1])
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [("truncated", {}), ("reset", {"at": "reply"}), ("reset", {"at": "request"})],
+    ids=str,
+)
+async def test_what_is_short_enough_passes_and_is_no_hit(
+    relay: Relay, kind: str, settings: dict[str, str], after_bytes: int
+) -> None:
+    planned = await relay.set(kind, after_bytes=after_bytes, first=1, **settings)
+    reader, writer = await relay.connect()
+    for _ in range(2):  # and the connection stays
+        writer.write(http_request("/", BODY))
+        await reader.readuntil(b"\r\n\r\n")
+        assert await reader.readexactly(len(BODY)) == BODY
+    assert (planned.hits, planned.spent) == (0, False)
+    writer.close()
+
+
+async def test_a_longer_body_is_a_hit_after_a_shorter_one(relay: Relay) -> None:
+    truncated = await relay.set("truncated", after_bytes=10, first=1)
+    whole, relay.reply = relay.reply, http_reply(b"short")
+    assert (await relay.ask()).endswith(b"short")
+    assert not truncated.spent
+    relay.reply = whole
+    assert (await relay.ask()).endswith(b"\r\n\r\n" + BODY[:10])
+    assert truncated.spent
+
+
+async def test_a_truncated_body_in_chunks(relay: Relay) -> None:
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    relay.reply = head + b"5\r\nabcde\r\n5\r\nfghij\r\n0\r\n\r\n"
+    short = await relay.set("truncated", after_bytes=10)
+    assert await relay.ask() == relay.reply
+    assert short.hits == 0
+    relay.link.lift(short)
+    long = await relay.set("truncated", after_bytes=7)
+    assert (await relay.ask()).endswith(b"fg")
+    assert long.hits == 1
+
+
+async def test_a_limit_of_bytes_that_is_not_reached_is_no_hit(relay: Relay) -> None:
+    whole = await relay.ask()
+    limit = await relay.set("byte_limit", bytes=len(whole) + 1)
+    assert await relay.ask() == whole
+    assert limit.hits == 0
 
 
 async def test_a_limit_of_bytes_counts_the_head(relay: Relay) -> None:

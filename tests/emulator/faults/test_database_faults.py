@@ -12,6 +12,7 @@ import pytest
 from emulator.errors import FaultRefused, SiteDatabaseUnavailable
 from emulator.site import Site
 from fixtures.topologies import find_topology
+from tests.clients.until import until
 
 ROLES = ("site_server", "management_point")  # each asks the database when it is probed
 CHANGE = "UPDATE Collections SET Comment = 'changed' WHERE CollectionID = 'SMS00001'"
@@ -100,6 +101,40 @@ async def test_a_database_that_is_away_is_not_made_worse(site: Site) -> None:
             await site.set_fault({"kind": kind, "on": "site_database"})
     assert site.faults() == []
     await site.heal()
+
+
+async def test_a_fault_whose_time_is_over_while_the_database_is_away_is_lifted_when_it_is_back(
+    site: Site,
+) -> None:
+    # 60 seconds of this site are one.
+    await site.set_fault({"kind": "database_read_only", "on": "site_database", "duration": 30})
+    await site.break_("site_database")
+    await until(lambda: ("fail", "lift_fault") in [(e.phase, e.what) for e in site.history.events])
+    assert not site.faults()[0].lifted
+    await site.heal()
+    await until(lambda: site.faults()[0].lifted)
+    async with site.database() as db:
+        assert await db.execute(CHANGE) == "UPDATE 1"
+
+
+async def test_where_no_connection_is_left_everything_can_be_lifted_all_the_same(site: Site) -> None:
+    read_only = await site.set_fault({"kind": "database_read_only", "on": "site_database"})
+    crowded = await site.set_fault({"kind": "database_out_of_connections", "on": "site_database"})
+    with pytest.raises(SiteDatabaseUnavailable, match="TooManyConnections"):
+        await site.lift_fault(read_only)
+    assert [status.lifted for status in site.faults()] == [False, False]
+    assert await site.heal_everything() == {read_only: "lifted", crowded: "lifted"}
+    async with site.database() as db:
+        assert await db.execute(CHANGE) == "UPDATE 1"
+
+
+async def test_where_no_connection_is_left_nothing_more_is_set(site: Site) -> None:
+    await site.set_fault({"kind": "database_out_of_connections", "on": "site_database"})
+    with pytest.raises(SiteDatabaseUnavailable, match="TooManyConnections"):
+        await site.set_fault({"kind": "database_read_only", "on": "site_database"})
+    await site.lift_faults()
+    async with site.database() as db:
+        assert await db.execute(CHANGE) == "UPDATE 1"
 
 
 @pytest.mark.parametrize("kind", ["database_read_only", "failing"])

@@ -86,6 +86,37 @@ async def test_what_cannot_be_done_is_refused_by_name(site: Site) -> None:
     assert site.broken == {}
 
 
+@pytest.mark.parametrize(
+    ("role", "spec"),
+    [
+        ("management_point", {"kind": "skewed_clock", "seconds": 10}),
+        ("distribution_point", {"kind": "expired_certificate"}),
+        ("site_database", {"kind": "database_read_only"}),
+        ("site_database", {"kind": "database_out_of_connections"}),
+        ("site_database", {"kind": "database_slow"}),
+        ("site_database", {"kind": "database_restarting"}),
+    ],
+    ids=str,
+)
+async def test_a_role_has_a_fault_of_one_kind_once(site: Site, role: str, spec: dict[str, object]) -> None:
+    first = await site.set_fault({"on": role, **spec})
+    with pytest.raises(FaultRefused, match=rf"{spec['kind']}: {role} has it already \({first}\): lift that"):
+        await site.set_fault({"on": site.roles[role].computer, **spec})
+    assert [status.id for status in site.faults()] == [first]
+    await site.lift_fault(first)
+    assert not site.clock.settings.skew
+    second = await site.set_fault({"on": role, **spec})  # and again, when it is over
+    await site.lift_fault(second)
+
+
+async def test_an_outage_that_was_healed_and_not_lifted_can_be_set_again(site: Site) -> None:
+    for _ in range(2):
+        await site.set_fault({"kind": "stopped", "on": "distribution_point"})
+        await site.heal("distribution_point")
+    await site.lift_faults()
+    assert site.broken == {}
+
+
 async def test_a_site_without_links_has_no_relay_and_refuses_what_needs_one() -> None:
     async with Site(find_topology("one-computer")) as site:
         assert site.network is None

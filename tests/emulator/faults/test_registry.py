@@ -81,6 +81,17 @@ def test_settings_selectors_and_counting_are_read() -> None:
             {"kind": "reset", "on": CLIENTS, "endpoint": "MP_X"},
             "unknown endpoint 'MP_X'; valid: MP_ClientReg",
         ),
+        *(
+            ({"kind": "reset", "on": CLIENTS, name: ""}, f"{name}: string should have at least 1 character")
+            for name in ("role", "client", "endpoint", "category", "policy")
+        ),
+        *(
+            (
+                {"kind": "reset", "on": CLIENTS, "package": name},
+                "package: no package has such an id; valid: a",
+            )
+            for name in ("", "S010000", "S01000011", "S010000G", "../etc/a", "S0100001\n")
+        ),
         ({"kind": "stopped", "on": "MP1", "duration": 0}, "duration: input should be greater than 0"),
         ({"kind": "stopped", "on": "MP1", "client": "PC01"}, "unknown setting 'client'; valid: on, duration"),
     ],

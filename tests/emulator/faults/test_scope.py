@@ -7,8 +7,12 @@ from typing import Any
 import pytest
 
 from emulator.errors import FaultRefused
-from emulator.faults.registry import read_fault
+from emulator.faults.exchange import PLACES
+from emulator.faults.network import ARROWS
+from emulator.faults.registry import KINDS, read_fault
 from emulator.faults.scope import Scope, scope_of
+from emulator.faults.traffic import TOLD_BY, WAYS
+from emulator.faults.wire_fault import ENDPOINTS, SELECTORS, WireFault
 from fixtures.topologies import find_topology
 
 TYPICAL = find_topology("typical")
@@ -60,6 +64,32 @@ def scope(spec: dict[str, Any], clients: tuple[str, ...] = ()) -> Scope:
             ["management_point -> site_server"],
         ),
         ({"kind": "partitioned", "on": "MP1->site_database"}, ["management_point -> site_database"]),
+        (
+            {"kind": "partitioned", "on": "management_point", "direction": "requests"},
+            ["clients -> management_point", "site_server -> management_point"],
+        ),
+        ({"kind": "partitioned", "on": "management_point"}, ["management_point"]),
+        ({"kind": "flipped_bytes", "on": "management_point"}, ["clients -> management_point"]),
+        ({"kind": "protocol_error", "on": "SITESRV"}, ["administrators -> site_server"]),
+        (
+            {"kind": "reset", "on": "distribution_point_1", "package": "s0100001"},
+            ["clients -> distribution_point_1", "site_server -> distribution_point_1"],
+        ),
+        (
+            {"kind": "reset", "on": "management_point", "endpoint": ".SMS_AUT"},
+            ["clients -> management_point", "site_server -> management_point"],
+        ),
+        (
+            {
+                "kind": "reset",
+                "on": "management_point",
+                "policy": "{1}",
+                "client": "PC01",
+                "category": "softwaredistribution",
+                "endpoint": ".sms_pol",
+            },
+            ["clients -> management_point"],
+        ),
     ],
 )
 def test_names_mean_roles_or_links(spec: dict[str, Any], where: list[str]) -> None:
@@ -88,9 +118,53 @@ def test_names_mean_roles_or_links(spec: dict[str, Any], where: list[str]) -> No
         ({"kind": "reset", "on": "site_database", "endpoint": ".sms_pol"}, "there is no HTTP to look into"),
         (
             {"kind": "reset", "on": "site_server", "client": "PC01"},
-            "client: no request on site_server tells it",
+            "client: no request has it on site_server; valid: clients -> management_point",
         ),
-        ({"kind": "reset", "on": "management_point", "package": "S0100001"}, "package: no request on"),
+        ({"kind": "reset", "on": "management_point", "package": "S0100001"}, "package: no request has it on"),
+        (
+            {"kind": "flipped_bytes", "on": "administrators -> site_server"},
+            "on: nothing that it touches passes on administrators -> site_server; "
+            "valid: clients -> management_point, clients -> distribution_point",
+        ),
+        ({"kind": "flipped_bytes", "on": "site_server"}, "on: nothing that it touches"),
+        ({"kind": "flipped_bytes", "on": "site_server -> distribution_point"}, "on: nothing that it touches"),
+        ({"kind": "wrong_hash", "on": "site_server"}, "on: nothing that it touches"),
+        ({"kind": "wrong_hash", "on": "management_point -> site_server"}, "on: nothing that it touches"),
+        ({"kind": "protocol_error", "on": "clients -> distribution_point"}, "on: nothing that it touches"),
+        ({"kind": "protocol_error", "on": "management_point -> site_server"}, "on: nothing that it touches"),
+        (
+            {"kind": "reset", "on": "clients -> distribution_point", "endpoint": "AdminService"},
+            "endpoint: no request has it on clients -> distribution_point; valid: administrators -> site_",
+        ),
+        (
+            {"kind": "reset", "on": "clients -> distribution_point", "endpoint": "MP_HinvEndpoint"},
+            "endpoint: no request has it on",
+        ),
+        (
+            {
+                "kind": "reset",
+                "on": "clients -> management_point",
+                "endpoint": "MP_HinvEndpoint",
+                "policy": "{1}",
+            },
+            "endpoint: no request has it together with policy; valid with that: requests for .sms_pol",
+        ),
+        (
+            {"kind": "wrong_hash", "on": "clients -> management_point", "endpoint": "MP_HinvEndpoint"},
+            "endpoint: no request has it together with wrong_hash; valid with that: requests for MP_PolicyM",
+        ),
+        (
+            {"kind": "reset", "on": "management_point", "client": "PC01", "package": "S0100001"},
+            "package: no request has it together with client",
+        ),
+        (
+            {"kind": "reset", "on": "site_server -> management_point", "client": "PC01"},
+            "client: no request has it on site_server -> management_point",
+        ),
+        (
+            {"kind": "reset", "on": "management_point", "category": "NAAConfig"},
+            "category: no policy of this site has the category 'NAAConfig'; valid: SoftwareDistribution, Inv",
+        ),
         ({"kind": "database_slow", "on": "MP1"}, "'MP1' cannot have it; valid: site_database, or their"),
         ({"kind": "disk_full", "on": "PC01"}, "nothing is called 'PC01'"),
     ],
@@ -115,3 +189,17 @@ def test_a_replica_is_spoken_to_as_a_database() -> None:
     assert [
         str(arrow) for arrow in scope_of(read_fault({"kind": "reset", "on": link}), replicated).arrows
     ] == [link]
+
+
+def test_the_categories_that_a_site_names_are_known() -> None:
+    fault = read_fault({"kind": "reset", "on": "management_point", "category": "NAACONFIG"})
+    assert scope_of(fault, find_topology("secrets")).arrows
+
+
+def test_every_request_that_can_be_told_apart_has_a_link_it_passes_on() -> None:
+    assert set(WAYS) == {*ENDPOINTS, *PLACES}
+    drawn = {f"{source} -> {target}" for source, target in ARROWS}
+    assert {way for ways in WAYS.values() for way in ways} <= drawn
+    assert {*TOLD_BY, "endpoint"} == set(SELECTORS)
+    for sorts in (*TOLD_BY.values(), *(cls.touches for cls in KINDS.values() if issubclass(cls, WireFault))):
+        assert set(sorts) <= set(WAYS)

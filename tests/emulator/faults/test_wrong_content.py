@@ -42,6 +42,27 @@ async def test_bytes_are_flipped_wherever_pieces_end(relay: Relay) -> None:
     assert [n for n in range(len(BODY)) if body[n] != BODY[n]] == list(range(595, 605))
 
 
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"HTTP/1.1 304 Not Modified\r\nETag: x\r\n\r\n",
+        http_reply(b""),
+        http_reply(b"<html>not found</html>", status="404 Not Found"),
+    ],
+    ids=["304", "empty", "404"],
+)
+async def test_where_there_is_no_content_no_byte_is_flipped_and_nothing_counts(
+    relay: Relay, reply: bytes
+) -> None:
+    whole, relay.reply = relay.reply, reply
+    planned = await relay.set("flipped_bytes", first=1)
+    assert await relay.ask(CONTENT) == reply
+    assert (planned.hits, planned.spent) == (0, False)
+    relay.reply = whole
+    assert parted(await relay.ask(CONTENT))[2] != BODY
+    assert planned.spent
+
+
 @pytest.mark.parametrize("packed", [True, False])
 async def test_assignments_announce_other_hashes(relay: Relay, packed: bool) -> None:
     text = (
@@ -74,5 +95,6 @@ async def test_a_file_list_announces_other_tags(relay: Relay) -> None:
 async def test_an_error_announces_nothing(relay: Relay) -> None:
     relay.reply = http_reply(b"no", status="500 Internal Server Error")
     before = await relay.ask(closing(message()))
-    await relay.set("wrong_hash")
+    planned = await relay.set("wrong_hash")
     assert await relay.ask(closing(message())) == before
+    assert planned.hits == 0
