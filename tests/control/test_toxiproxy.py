@@ -34,7 +34,7 @@ async def caller(url: str, authorization: str | None = None) -> AsyncIterator[As
 
         async def ask(method: str, path: str, body: Any = None) -> Any:
             async with http.request(method, url + path, json=body) as reply:
-                answer = await reply.json() if reply.status != 204 else None
+                answer: Any = await reply.json() if reply.status != 204 else None
                 if reply.status >= 400:
                     assert (set(answer), answer["status"]) == ({"error", "status"}, reply.status)
                 return answer
@@ -110,8 +110,8 @@ async def test_what_cannot_be_is_refused_in_toxiproxy_s_own_form(site: Site) -> 
             assert (answer["status"], said in answer["error"]) == (status, True), answer
         too_much = io.BytesIO(b"x" * (MAX_BODY + 1))
         async with aiohttp.request("POST", api.url + TOXICS, data=too_much) as reply:
-            said = {"error": f"at most {MAX_BODY} bytes are accepted", "status": 413}
-            assert (reply.status, await reply.json()) == (413, said)
+            refusal = {"error": f"at most {MAX_BODY} bytes are accepted", "status": 413}
+            assert (reply.status, await reply.json()) == (413, refusal)
         shown = await ask("GET", f"/proxies/{LINK}")
         assert (shown["enabled"], shown["toxics"]) == (True, [])
 
@@ -121,7 +121,14 @@ async def test_a_toxic_changes_and_a_wrong_change_leaves_it_as_it_is(site: Site)
         toxic = {"type": "limit_data", "attributes": {"bytes": 9}}
         assert (await ask("POST", TOXICS, toxic))["name"] == "limit_data_downstream"
         assert (await ask("POST", TOXICS, toxic))["status"] == 409
-        for wrong in {"attributes": {"bytes": -5}}, {"toxicity": 5}, {"stream": "upstream"}, {"byte": 5}, []:
+        refused: tuple[Any, ...] = (
+            {"attributes": {"bytes": -5}},
+            {"toxicity": 5},
+            {"stream": "upstream"},
+            {"byte": 5},
+            [],
+        )
+        for wrong in refused:
             assert (await ask("POST", f"{TOXICS}/limit_data_downstream", wrong))["status"] == 400
         (kept,) = await ask("GET", TOXICS)
         assert kept["attributes"] == {"bytes": 9}
