@@ -157,7 +157,7 @@ class SimulatedClient:
         """
         run = self._schedules.get(identifier.upper() if identifier.startswith("{") else f"{{{identifier}}}")
         if run is None:
-            raise ObjectNotFound(f"no schedule has the id {identifier}")
+            raise ObjectNotFound.naming_valid(f"no schedule has the id {identifier}", self._schedules)
         self.journal.note("schedule_triggered", schedule=identifier)
         await run()
 

@@ -18,8 +18,9 @@ from emulator.faults.outage import Outage, outage
 from emulator.history import History
 from emulator.load_balancer import LoadBalancer
 from emulator.probed_site import ProbedSite
-from emulator.role_host import DatabaseHost, RoleHost, all_go_on
+from emulator.role_host import DatabaseHost, RoleHost, all_go_on, all_rest
 from emulator.site_database import replication
+from emulator.to_the_end import to_the_end
 
 READY_SECONDS = 30.0
 BY_HAND = "by hand"  # who cut a link that no role's partition cut
@@ -234,18 +235,19 @@ class BreakableSite(ProbedSite):
     async def paused(self) -> AsyncIterator[list[str]]:
         """While the block runs no role runs, and PostgreSQL does; yields the names of those that rest.
 
-        Roles that are away already stay so.
+        Roles that are away already stay so. Whoever is cancelled meanwhile leaves no role at rest.
         """
         names = [
             name
             for name, host in self._hosts.items()
             if not isinstance(host, DatabaseHost) and name not in self._broken
         ]
-        await asyncio.gather(*(self._hosts[name].rest() for name in names))
+        hosts = [self._hosts[name] for name in names]
         try:
+            await to_the_end(all_rest(hosts))
             yield [name for name, host in self._hosts.items() if not isinstance(host, DatabaseHost)]
         finally:
-            await all_go_on([self._hosts[name] for name in names])
+            await to_the_end(all_go_on(hosts))
 
     @asynccontextmanager
     async def offline(self, *targets: str, fault: str = "stopped") -> AsyncIterator[Self]:

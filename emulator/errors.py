@@ -6,12 +6,28 @@ can happen. Names say whose side failed.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from typing import Self
+
 
 class ConfigMgrError(Exception):
     """Something went wrong in the site."""
 
+    valid: Sequence[str] = ()  # what would have been accepted, where that can be listed
+
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message or (type(self).__doc__ or "").strip())
+
+    @classmethod
+    def naming_valid(cls, message: str, valid: Iterable[str], *, also: str = "") -> Self:
+        """The error whose text ends with what would have been accepted; ``valid`` holds it for programs.
+
+        ``also``: what else would have been, and cannot be listed.
+        """
+        names = tuple(valid)
+        error = cls(f"{message}; valid: {', '.join(names) or 'none'}{also}")
+        error.valid = names
+        return error
 
 
 # --- what arrived was wrong -------------------------------------------------------

@@ -69,6 +69,10 @@ class History:
         self._first = _continued(path) if path and path.exists() else 0
         self._file: TextIO | None = path.open("a", encoding="utf-8") if path else None
 
+    def follow(self, clock: Clock) -> None:
+        """From now on site time is what this clock shows."""
+        self._clock = clock
+
     def invoke(self, who: str, what: str, **detail: Any) -> Operation:
         return Operation(self, self.append("invoke", who, what, detail))
 

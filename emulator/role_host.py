@@ -190,6 +190,11 @@ async def start_all(hosts: list[RoleHost]) -> None:
     await _all_done(host.start() for host in hosts)
 
 
+async def all_rest(hosts: list[RoleHost]) -> None:
+    """Shut them down for a moment; when one cannot, the others are let finish, so that each can go on."""
+    await _all_done(host.rest() for host in hosts)
+
+
 async def all_go_on(hosts: list[RoleHost]) -> None:
     """As ``start_all``, for those that rest."""
     await _all_done(host.go_on() for host in hosts)

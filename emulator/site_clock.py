@@ -139,11 +139,13 @@ class SiteClock(Clock):
             meant = [role for role in self._topology.resolve(name) if role.kind != "site_database"]
         except TopologyError as exc:
             known = f"; clients: {', '.join(clients)}" if clients else ""
-            raise ClockRefused(f"skew: {exc}{known}") from exc
+            refused = ClockRefused(f"skew: {exc}{known}")
+            refused.valid = (*exc.valid, *clients)
+            raise refused from exc
         if not meant:
             valid = [role for role, kind in roles.items() if kind != "site_database"]
-            raise ClockRefused(
-                f"skew: nobody asks the clock of the site database; valid: {', '.join(valid + clients)}"
+            raise ClockRefused.naming_valid(
+                "skew: nobody asks the clock of the site database", valid + clients
             )
         return [role.name for role in meant]
 

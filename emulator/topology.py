@@ -101,7 +101,7 @@ class Topology:
             if found:
                 return found
         valid = sorted({r.name for r in roles} | {r.kind for r in roles} | {c.name for c in self.computers})
-        raise TopologyError(f"{self.name}: nothing is called {target!r}; valid: {', '.join(valid)}")
+        raise TopologyError.naming_valid(f"{self.name}: nothing is called {target!r}", valid)
 
 
 def load_topology(path: Path) -> Topology:

@@ -16,6 +16,7 @@ from emulator.settings import DATABASES
 from emulator.site import Site
 from emulator.snapshots import Snapshot, Snapshots
 
+NEWEST = 10  # messages that are named when another was asked for
 Reproduce = Callable[[m.ReproduceRequest], Awaitable[dict[str, Any]]]
 
 
@@ -78,17 +79,25 @@ class Control:
         return m.Count(count=self._site.journal.count(after=query.after, **query.fields()))
 
     async def expect(self, body: m.Expectation) -> m.JournalView:
-        found = await self._site.journal.expect(
+        journal = self._site.journal
+        found = await (journal.wait if body.or_more else journal.expect)(
             times=body.times, within=body.within, after=body.after, **body.fields()
         )
         return m.JournalView(entries=[dict(entry.fields) for entry in found])
 
     async def body(self, role: str, number: str) -> bytes:
         journal = self._site.journal
-        for entry in journal.search(role=role):
-            if str(entry.number) == number:
-                return journal.body(entry)
-        raise ObjectNotFound(f"the journal of {role!r} holds no message {number!r}")
+        if role not in self._site.roles:
+            raise ObjectNotFound.naming_valid(f"no role is called {role!r}", self._site.roles)
+        there = {str(entry.number): entry for entry in journal.search(role=role)}
+        if number not in there:
+            newest = list(there)[-NEWEST:]
+            raise ObjectNotFound.naming_valid(
+                f"the journal of {role!r} holds no message {number!r} among its {len(there)}",
+                newest,
+                also=", the newest of them" if newest else "",
+            )
+        return journal.body(there[number])
 
     async def metrics(self) -> bytes:
         return self._metrics.text()
@@ -111,8 +120,10 @@ class Control:
         return await self.faults()
 
     async def lift_fault(self, fault: str) -> m.Done:
-        if fault not in {status.id for status in self._site.faults()}:
-            raise ObjectNotFound(f"no fault has the id {fault!r}")
+        there = {status.id: status.active for status in self._site.faults()}
+        if fault not in there:
+            set_now = [each for each, active in there.items() if active]
+            raise ObjectNotFound.naming_valid(f"no fault has the id {fault!r}", set_now)
         return m.Done(done=await self._site.lift_fault(fault))
 
     async def stop_role(self, target: str) -> m.Done:
@@ -153,7 +164,7 @@ class Control:
 
     async def trigger(self, client: str, body: m.Trigger) -> m.ClientView:
         if self._fleet is None:
-            raise ObjectNotFound(f"no client is called {client!r}; the site has none of its own")
+            raise ObjectNotFound.naming_valid(f"no client is called {client!r}", ())
         return await self._fleet.trigger(client, body.schedule)
 
     # -- going back ----------------------------------------------------------------------
@@ -170,7 +181,11 @@ class Control:
         return _view(await self._snapshots.reset())
 
     async def snapshots(self) -> m.SnapshotList:
-        return m.SnapshotList(snapshots=[_view(snapshot) for snapshot in self._snapshots.list()])
+        there = self._snapshots
+        return m.SnapshotList(
+            snapshots=[_view(snapshot) for snapshot in there.list()],
+            unusable=[m.UnusableSnapshot(name=n, reason=why) for n, why in there.unusable().items()],
+        )
 
     async def save_snapshot(self, body: m.SnapshotName) -> m.SnapshotView:
         return _view(await self._snapshots.save(body.name))

@@ -6,11 +6,11 @@ unknown address is told. On a loopback address nobody is asked who he is; anywhe
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import ipaddress
-import json
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from importlib.metadata import version
 from typing import Any
 
@@ -18,12 +18,14 @@ from aiohttp import hdrs, web
 from pydantic import BaseModel, ValidationError
 
 from emulator.control.control import Control
+from emulator.control.journal import NotInJournal
 from emulator.control.openapi import Route, document
 from emulator.control.own_port import OwnPort
-from emulator.control.problems import not_json, of_error, problem
+from emulator.control.problems import of_error, of_validation, problem
 from emulator.control.routes import ROUTES
 from emulator.errors import ConfigMgrError, NotAuthorized
 from emulator.logs import get_logger
+from emulator.to_the_end import to_the_end
 
 MAX_BODY = 1024 * 1024  # bytes
 JSON = "application/json"
@@ -41,6 +43,7 @@ class ControlApi(OwnPort):
         """Port 0 takes a free one; without ``token`` one is made where the address is not loopback."""
         super().__init__(host, port)
         self._control = control
+        self._at_work: set[asyncio.Task[Any]] = set()  # requests whose deeds change the site
         self.token = token or (None if is_loopback(host) else secrets.token_urlsafe(24))
 
     def application(self) -> web.Application:
@@ -51,6 +54,8 @@ class ControlApi(OwnPort):
         return app
 
     async def _close(self, _: web.Application) -> None:
+        if self._at_work:
+            await asyncio.wait(self._at_work)
         await self._control.close()
 
     # -- one request -------------------------------------------------------------------
@@ -61,20 +66,24 @@ class ControlApi(OwnPort):
                 self._admit(request)
             if route.name == "openapi":
                 return web.json_response(document(ROUTES, version("configmgr-emulator")))
-            arguments: dict[str, Any] = dict(request.match_info)
-            unknown = sorted(set(request.query) - set(route.query.model_fields if route.query else ()))
-            if unknown:
-                valid = list(route.query.model_fields) if route.query else []
-                return problem(422, f"unknown in the query: {', '.join(unknown)}", valid)
-            if route.query:
-                arguments["query"] = route.query.model_validate(dict(request.query))
-            if route.body:
-                if request.content_type != JSON:
-                    return problem(415, f"a body of {JSON} is expected, not {request.content_type}", [JSON])
-                arguments["body"] = route.body.model_validate_json(await request.read())
-            return _response(route, await getattr(self._control, route.name)(**arguments))
+            read = await _arguments(route, request)
+            if isinstance(read, web.Response):
+                return read
+            deed = getattr(self._control, route.name)(**read)
+            changes = request.method not in (hdrs.METH_GET, hdrs.METH_HEAD) and not route.waits
+            return _response(route, await (self._to_the_end(deed) if changes else deed))
 
         return handle
+
+    async def _to_the_end(self, deed: Coroutine[Any, Any, Any]) -> Any:
+        """A site that is half changed because somebody hung up helps nobody; a close waits for this too."""
+        at_work = asyncio.current_task()
+        assert at_work
+        self._at_work.add(at_work)
+        try:
+            return await to_the_end(deed)
+        finally:
+            self._at_work.discard(at_work)
 
     def _admit(self, request: web.Request) -> None:
         shown = request.headers.get(hdrs.AUTHORIZATION, "")
@@ -87,11 +96,7 @@ class ControlApi(OwnPort):
     ) -> web.StreamResponse:
         try:
             return await handler(request)
-        except json.JSONDecodeError as exc:
-            return not_json(exc)
-        except ValidationError as exc:
-            return of_error(exc)
-        except (ConfigMgrError, AssertionError) as exc:
+        except (ConfigMgrError, NotInJournal) as exc:
             response = of_error(exc)
             self.log.info("refused", method=request.method, path=request.path, reason=str(exc))
             if isinstance(exc, NotAuthorized):
@@ -109,6 +114,36 @@ class ControlApi(OwnPort):
             refusal = problem(413, f"at most {MAX_BODY} bytes are accepted")
             refusal.force_close()
             return refusal
+        except web.RequestPayloadError as exc:
+            return problem(400, f"the body cannot be read ({exc})")
+        except web.HTTPException as exc:
+            return problem(exc.status, exc.text or exc.reason)
+        except Exception as exc:  # a bug of ours, or something that nobody has thought of
+            self.log.exception("failed", method=request.method, path=request.path)
+            return problem(500, f"the control API failed; its log tells more ({type(exc).__name__}: {exc})")
+
+
+async def _arguments(route: Route, request: web.Request) -> dict[str, Any] | web.Response:
+    """What the request hands to the method of Control; or the answer that says what is wrong with it."""
+    arguments: dict[str, Any] = dict(request.match_info)
+    known = list(route.query.model_fields) if route.query else []
+    if unknown := sorted(set(request.query) - set(known)):
+        return problem(422, f"unknown in the query: {', '.join(unknown)}", known)
+    if repeated := sorted(name for name in set(request.query) if len(request.query.getall(name)) > 1):
+        return problem(422, f"more than once in the query: {', '.join(repeated)}; once is possible")
+    if route.query:
+        try:
+            arguments["query"] = route.query.model_validate(dict(request.query))
+        except ValidationError as exc:
+            return of_validation(exc, route.query)
+    if route.body:
+        if request.content_type != JSON:
+            return problem(415, f"a body of {JSON} is expected, not {request.content_type}", [JSON])
+        try:
+            arguments["body"] = route.body.model_validate_json(await request.read())
+        except ValidationError as exc:
+            return of_validation(exc, route.body)
+    return arguments
 
 
 def _response(route: Route, answer: object) -> web.Response:

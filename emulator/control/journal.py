@@ -194,7 +194,7 @@ def check(wanted: Mapping[str, Any]) -> None:
     """
     for name in wanted:
         if name not in FIELDS:
-            raise UnknownField(f"the journal knows no {name!r}; valid: {', '.join(FIELDS)}")
+            raise UnknownField.naming_valid(f"the journal knows no {name!r}", FIELDS)
 
 
 def matches(entry: Entry, wanted: Mapping[str, Any]) -> bool:

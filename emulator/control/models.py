@@ -130,8 +130,16 @@ class SnapshotView(BaseModel):
     clients: bool
 
 
+class UnusableSnapshot(BaseModel):
+    """One that cannot be loaded here, only deleted."""
+
+    name: str
+    reason: str
+
+
 class SnapshotList(BaseModel):
     snapshots: list[SnapshotView]
+    unusable: list[UnusableSnapshot] = Field(description="another version's or site's, or not whole")
 
 
 class HistoryQuery(Given):
@@ -171,7 +179,8 @@ class JournalQuery(Wanted):
 
 class Expectation(Wanted):
     after: float = Field(default=0.0, ge=0, description="real seconds since 1970")
-    times: int = Field(default=1, ge=0, le=100000)
+    times: int = Field(default=1, ge=0, le=100000, description="exactly so many; 0: none in all that time")
+    or_more: bool = Field(default=False, description="at least so many: answered as soon as they have come")
     within: Seconds = Field(default=5.0, description="real seconds")
 
 

@@ -30,6 +30,7 @@ class Route:
     status: int = 200
     problems: tuple[int, ...] = ()  # beside those that every route may have
     open: bool = False  # answered without a token
+    waits: bool = False  # for something to come, or its turn: given up then when whoever asked has gone
 
 
 def document(routes: Sequence[Route], version: str) -> dict[str, Any]:
@@ -74,7 +75,8 @@ def _operation(route: Route) -> dict[str, Any]:
 
 def _responses(route: Route) -> dict[str, Any]:
     if isinstance(route.answer, str):
-        content: dict[str, Any] = {route.answer: {"schema": {"type": "string"}}}
+        form = "object" if route.answer == "application/json" else "string"
+        content: dict[str, Any] = {route.answer: {"schema": {"type": form}}}
     else:
         content = {"application/json": {"schema": {"$ref": _REFERENCE.format(model=route.answer.__name__)}}}
     responses: dict[str, Any] = {str(route.status): {"description": route.summary, "content": content}}
@@ -91,7 +93,8 @@ def _responses(route: Route) -> dict[str, Any]:
 
 
 def _usual(route: Route) -> Iterable[int]:
-    """Problems that any route of its form may have."""
+    """Problems that any route of its form may have; 500 is a bug, and told like any other."""
+    yield 500
     if not route.open:
         yield 401
     if route.body:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 from aiohttp import web
 from pydantic import BaseModel, Field, ValidationError
 
+from emulator.choices import choices
 from emulator.control.journal import NotInJournal, UnknownField
 from emulator.errors import (
     CannotStart,
@@ -24,6 +24,9 @@ from emulator.errors import (
     TopologyError,
 )
 from emulator.snapshots import InvalidSnapshot
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 CONTENT_TYPE = "application/problem+json"
 
@@ -61,27 +64,39 @@ def problem(status: int, detail: str, valid: Iterable[str] = ()) -> web.Response
 
 
 def of_error(error: Exception) -> web.Response:
-    """The answer to an error of ours, or to a body that a model refuses."""
-    if isinstance(error, ValidationError):
-        return _of_validation(error)
+    """The answer to an error of ours; what it, or the one it was made of, calls valid goes with it."""
     status = next((status for kind, status in STATUSES if isinstance(error, kind)), 500)
     if isinstance(error, ConfigMgrError) and status == 500:
         status = 422
-    return problem(status, str(error))
+    return problem(status, str(error), _valid(error))
 
 
-def _of_validation(error: ValidationError) -> web.Response:
+def _valid(error: BaseException | None) -> Iterable[str]:
+    while error is not None:
+        if found := getattr(error, "valid", ()):
+            return cast("Sequence[str]", found)
+        error = error.__cause__
+    return ()
+
+
+def of_validation(error: ValidationError, model: type[BaseModel]) -> web.Response:
+    """The answer to what a model refuses: 400 for a body that is no JSON, else 422 with what it takes."""
     told: list[str] = []
     valid: list[str] = []
     for each in error.errors():
+        if each["type"] == "json_invalid":
+            return problem(400, f"the body is not JSON ({each['ctx']['error']})")
         place = ".".join(str(part) for part in each["loc"])
-        told.append(f"{place}: {each['msg']}" if place else each["msg"])
-        context: dict[str, Any] = each.get("ctx", {})
-        if "expected" in context:
-            valid.append(str(context["expected"]))
+        message, accepted = _complaint(each, model)
+        told.append(f"{place}: {message}" if place else message)
+        valid += [name for name in accepted if name not in valid]
     return problem(422, "; ".join(told), valid)
 
 
-def not_json(error: json.JSONDecodeError | UnicodeDecodeError) -> web.Response:
-    """The answer to a body that is none."""
-    return problem(400, f"the body is not JSON ({error})")
+def _complaint(each: ErrorDetails, model: type[BaseModel]) -> tuple[str, Sequence[str]]:
+    """What is wrong there, and what would have been accepted, if that can be listed."""
+    if each["type"] == "extra_forbidden":
+        names = list(model.model_fields)
+        return f"unknown; valid: {', '.join(names)}", names
+    field = model.model_fields.get(str(each["loc"][0])) if each["loc"] else None
+    return each["msg"], choices(field.annotation) if field else ()

@@ -66,8 +66,11 @@ ROUTES: tuple[Route, ...] = (
         "Trigger a schedule of a client",
         m.ClientView,
         body=m.Trigger,
+        waits=True,
     ),
-    Route(POST, "/reset", "reset", "Back to the site's beginning", m.SnapshotView, problems=REFUSED),
+    Route(
+        POST, "/reset", "reset", "Back to the site's beginning", m.SnapshotView, problems=REFUSED, waits=True
+    ),
     Route(GET, "/snapshots", "snapshots", "The snapshots there are", m.SnapshotList),
     Route(
         POST,
@@ -78,6 +81,7 @@ ROUTES: tuple[Route, ...] = (
         body=m.SnapshotName,
         status=201,
         problems=REFUSED,
+        waits=True,
     ),
     Route(
         POST,
@@ -86,9 +90,16 @@ ROUTES: tuple[Route, ...] = (
         "Go back to a snapshot",
         m.SnapshotView,
         problems=REFUSED,
+        waits=True,
     ),
     Route(
-        DELETE, "/snapshots/{name}", "delete_snapshot", "Forget a snapshot", m.SnapshotList, problems=REFUSED
+        DELETE,
+        "/snapshots/{name}",
+        "delete_snapshot",
+        "Forget a snapshot",
+        m.SnapshotList,
+        problems=REFUSED,
+        waits=True,
     ),
     Route(
         GET,
@@ -110,6 +121,7 @@ ROUTES: tuple[Route, ...] = (
         m.JournalView,
         body=m.Expectation,
         problems=(417,),
+        waits=True,
     ),
     Route(GET, "/journal/{role}/{number}/body", "body", "The decoded body of a message", BINARY),
     Route(
@@ -120,5 +132,6 @@ ROUTES: tuple[Route, ...] = (
         m.Report,
         body=m.ReproduceRequest,
         problems=(404,),
+        waits=True,
     ),
 )

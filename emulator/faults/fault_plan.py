@@ -167,8 +167,9 @@ class FaultPlan:
         """
         entry = self._faults.get(fault_id)
         if entry is None:
-            valid = ", ".join(e.id for e in self._faults.values() if not e.lifted) or "none is set"
-            raise FaultRefused(f"no fault has the id {fault_id!r}; valid: {valid}")
+            raise FaultRefused.naming_valid(
+                f"no fault has the id {fault_id!r}", (e.id for e in self._faults.values() if not e.lifted)
+            )
         done = await self._lift(entry, "operator")
         if entry.healing:
             entry.healing.cancel()

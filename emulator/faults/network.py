@@ -109,9 +109,9 @@ class Network:
         """
         found = [k for arrow, k in self.links.items() if arrow.source in sources and arrow.target in targets]
         if not found:
-            raise FaultRefused(
-                f"no link goes from {', '.join(sorted(sources))} to {', '.join(sorted(targets))}; "
-                f"valid: {', '.join(str(arrow) for arrow in self.links)}"
+            raise FaultRefused.naming_valid(
+                f"no link goes from {', '.join(sorted(sources))} to {', '.join(sorted(targets))}",
+                map(str, self.links),
             )
         return found
 

@@ -115,5 +115,5 @@ def outage(kind: str, *, of_computer: bool = False) -> Outage:
         FaultRefused: no outage has this name; the valid ones are listed.
     """
     if kind not in OUTAGES:
-        raise FaultRefused(f"unknown fault {kind!r}; valid: {', '.join(OUTAGES)}")
+        raise FaultRefused.naming_valid(f"unknown fault {kind!r}", OUTAGES)
     return ComputerPartitioned() if of_computer and kind == Partitioned.kind else OUTAGES[kind]()

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from emulator.choices import choices
 from emulator.errors import FaultRefused
 from emulator.faults.breaks import ByteLimit, Garbage, Reset, Truncated
 from emulator.faults.database_faults import (
@@ -67,34 +68,34 @@ def read_fault(spec: Mapping[str, Any], topology: Topology | None = None) -> Fau
     settings = dict(spec)
     kind = settings.pop("kind", None)
     if kind is None:
-        raise FaultRefused(f"kind: missing; valid: {', '.join(KINDS)}")
+        raise FaultRefused.naming_valid("kind: missing", KINDS)
     if not isinstance(kind, str) or kind not in KINDS:
-        raise FaultRefused(f"kind: unknown fault {kind!r}; valid: {', '.join(KINDS)}")
+        raise FaultRefused.naming_valid(f"kind: unknown fault {kind!r}", KINDS)
     try:
         fault = KINDS[kind].model_validate(settings)
     except ValidationError as exc:
-        raise FaultRefused(f"{kind}: {_first(exc, KINDS[kind])}") from exc
+        raise _refused(kind, exc, KINDS[kind]) from exc
     if isinstance(fault, WireFault) and fault.endpoint is not None:
         valid = (*ENDPOINTS, *PLACES)
         if fault.endpoint.casefold() not in {name.casefold() for name in valid}:
-            raise FaultRefused(
-                f"{kind}: endpoint: unknown endpoint {fault.endpoint!r}; valid: {', '.join(valid)}"
-            )
+            raise FaultRefused.naming_valid(f"{kind}: endpoint: unknown endpoint {fault.endpoint!r}", valid)
     if topology is not None:
         scope_of(fault, topology)
     return fault
 
 
-def _first(error: ValidationError, cls: type[Fault]) -> str:
+def _refused(kind: str, error: ValidationError, cls: type[Fault]) -> FaultRefused:
     """Pydantic's first complaint, with the valid names where a name is wrong."""
     # A misspelt name explains a missing one.
     found = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
     place = ".".join(str(part) for part in found["loc"])
     if found["type"] == "extra_forbidden":
-        return f"unknown setting {place!r}; valid: {', '.join(cls.model_fields)}"
+        return FaultRefused.naming_valid(f"{kind}: unknown setting {place!r}", cls.model_fields)
     if found["type"] == "missing":
-        return f"{place}: missing; {cls.model_fields[place].description}"
+        return FaultRefused(f"{kind}: {place}: missing; {cls.model_fields[place].description}")
     message = str(found["msg"]).removeprefix("Value error, ")
     if not place:
-        return message
-    return f"{place}: {message[:1].lower()}{message[1:]}, not {found['input']!r}"
+        return FaultRefused(f"{kind}: {message}")
+    refused = FaultRefused(f"{kind}: {place}: {message[:1].lower()}{message[1:]}, not {found['input']!r}")
+    refused.valid = choices(cls.model_fields[place].annotation) if place in cls.model_fields else ()
+    return refused

@@ -45,8 +45,8 @@ def scope_of(fault: Fault, topology: Topology, clients: Collection[str] = ()) ->
     possible = fault.roles if isinstance(fault, RoleFault) else ()
     fitting = tuple(name for name in roles if not possible or kinds[name] in possible)
     if not fitting:
-        raise FaultRefused(
-            f"{fault.kind}: on: {fault.on!r} cannot have it; valid: {', '.join(possible)}, or their computers"
+        raise FaultRefused.naming_valid(
+            f"{fault.kind}: on: {fault.on!r} cannot have it", possible, also=", or their computers"
         )
     return Scope(roles=fitting)
 
@@ -77,23 +77,24 @@ def _leading_to(fault: Fault, topology: Topology) -> tuple[Arrow, ...]:
     spared = {OBSERVERS, *(roles if topology.is_computer(fault.on) else ())}
     arrows = tuple(a for a in arrows_between(topology.roles) if a.target in roles and a.source not in spared)
     if not arrows:
-        raise FaultRefused(f"{fault.kind}: on: no link leads to {fault.on}; {_valid(topology)}")
+        raise FaultRefused.naming_valid(f"{fault.kind}: on: no link leads to {fault.on}", _links_of(topology))
     return arrows
 
 
 def _able(fault: WireFault, arrows: tuple[Arrow, ...], topology: Topology) -> tuple[Arrow, ...]:
     """Those on which the fault and its selectors have something to look at."""
+    if not (fault.http_only or fault.selects):
+        return arrows
     kinds = {role.name: role.kind for role in topology.roles}
-    able = list(arrows)
-    if fault.http_only or fault.selects:
-        tls = topology.security.mode == "native"  # clients speak it then
-        able = [a for a in able if kinds[a.target] not in DATABASES and not (tls and a.source == "clients")]
-        if not able:
-            raise FaultRefused(
-                f"{fault.kind}: on {fault.on} there is no HTTP to look into; "
-                "valid there: faults of connections and bytes, without selectors"
-            )
-    return met(fault, able, topology)
+    tls = topology.security.mode == "native"  # clients speak it then
+    open_ = [a for a in arrows if kinds[a.target] not in DATABASES and not (tls and a.source == "clients")]
+    able = tuple(a for a in met(fault, arrows, topology) if a in open_) if open_ else ()
+    if not able:
+        raise FaultRefused(
+            f"{fault.kind}: on {fault.on} there is no HTTP to look into; "
+            "valid there: faults of connections and bytes, without selectors"
+        )
+    return able
 
 
 def _named(fault: Fault, topology: Topology) -> tuple[Arrow, ...]:
@@ -103,10 +104,11 @@ def _named(fault: Fault, topology: Topology) -> tuple[Arrow, ...]:
     targets = set(topology_roles(fault, target, topology))
     arrows = tuple(a for a in arrows_between(topology.roles) if a.source in sources and a.target in targets)
     if not arrows:
-        raise FaultRefused(f"{fault.kind}: on: no link goes from {source} to {target}; {_valid(topology)}")
+        raise FaultRefused.naming_valid(
+            f"{fault.kind}: on: no link goes from {source} to {target}", _links_of(topology)
+        )
     return arrows
 
 
-def _valid(topology: Topology) -> str:
-    names: Iterable[str] = (str(a) for a in arrows_between(topology.roles))
-    return f"valid: {', '.join(names)}"
+def _links_of(topology: Topology) -> Iterable[str]:
+    return (str(arrow) for arrow in arrows_between(topology.roles))

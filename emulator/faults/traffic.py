@@ -59,7 +59,7 @@ def met(fault: WireFault, arrows: Iterable[Arrow], topology: Topology) -> tuple[
         able = [a for a in able if f"{kinds.get(a.source, a.source)} -> {kinds[a.target]}" in ways]
         if not able:
             lacks = "nothing that it touches passes" if setting == "on" else "no request has it"
-            raise FaultRefused(f"{fault.kind}: {setting}: {lacks} on {fault.on}; valid: {', '.join(ways)}")
+            raise FaultRefused.naming_valid(f"{fault.kind}: {setting}: {lacks} on {fault.on}", ways)
         asked.append(fault.kind if setting == "on" else setting)
     return tuple(able)
 

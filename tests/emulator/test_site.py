@@ -112,3 +112,27 @@ async def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 async def test_a_dsn_that_does_not_answer_is_said_plainly() -> None:
     with pytest.raises(CannotStart, match="the given PostgreSQL does not take us"):
         await Site(topology("one-computer"), dsn="postgresql://postgres@127.0.0.1:1/nothing").start()
+
+
+async def test_one_that_is_being_stopped_is_stopped_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    stopping = asyncio.Event()
+    site = Site(topology("one-computer"))
+    stop = site.stop
+
+    async def stopped() -> None:
+        stopping.set()
+        await asyncio.sleep(0)  # whoever cancels comes in between
+        await stop()
+
+    monkeypatch.setattr(site, "stop", stopped)
+
+    async def use() -> None:
+        async with site:
+            pass
+
+    using = asyncio.create_task(use())
+    await stopping.wait()
+    using.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await using
+    assert not await asyncio.to_thread(site.data.exists)

@@ -1,8 +1,6 @@
 """A site goes back to what it was, whole or not at all."""
 
 import json
-import os
-import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,7 +9,8 @@ import pytest
 
 from emulator.errors import ObjectConflict, ObjectNotFound
 from emulator.site import Site
-from emulator.snapshots import InvalidSnapshot, Snapshots
+from emulator.site_database.schema import SCHEMA_VERSION, drop_database
+from emulator.snapshots import FORMAT, InvalidSnapshot, Snapshots
 from fixtures.administrator import Administrator
 from fixtures.packages import PackageSource
 from fixtures.topologies import find_topology
@@ -75,10 +74,12 @@ async def test_faults_are_lifted_and_a_database_that_is_away_comes_back(site: Si
     snapshots = Snapshots(site)
     await snapshots.save("empty")
     await make_package(site, "Gone", tmp_path)
+    await site.set_fault({"kind": "skewed_clock", "on": "distribution_point", "seconds": 60.0})
     await site.break_("management_point")
     await site.break_("site_database")
     await snapshots.load("empty")
     assert site.broken == {}
+    assert not any(fault.active for fault in site.faults())
     assert await packages(site) == []
     assert (await site.probe("management_point")).answers
 
@@ -118,9 +119,9 @@ async def test_a_process_that_dies_while_its_role_rests_is_replaced(tmp_path: Pa
         async with site.paused():
             for pid in before:
                 assert not psutil.Process(pid).net_connections("inet")
-            first = min(before)
-            os.kill(first, signal.SIGKILL)
-            psutil.wait_procs([psutil.Process(first)], timeout=10)
+            first = psutil.Process(min(before))  # looked up while it is there: whoever reaps it may be quick
+            first.kill()
+            psutil.wait_procs([first], timeout=10)
         assert len(role_processes(site) & before) == 2
         assert all([(await site.probe(role)).answers for role in site.roles])
 
@@ -148,7 +149,7 @@ async def test_what_cannot_be_loaded_changes_nothing(site: Site, tmp_path: Path)
         with pytest.raises(InvalidSnapshot, match=told):
             await snapshots.load("old")
     manifest.write_text(json.dumps(good))
-    with pytest.raises(ObjectNotFound, match="no snapshot 'young'; there are: old"):
+    with pytest.raises(ObjectNotFound, match="no snapshot 'young'; valid: old"):
         await snapshots.load("young")
     with pytest.raises(InvalidSnapshot, match="no name of a snapshot"):
         await snapshots.save("../outside")
@@ -158,3 +159,58 @@ async def test_what_cannot_be_loaded_changes_nothing(site: Site, tmp_path: Path)
     await snapshots.delete("old")
     assert snapshots.list() == []
     await snapshots.save("old")
+
+
+# What a manifest may hold that is none of this version's, and what is said of it.
+UNUSABLE = {
+    "later": ('{"format": 2, "schema": 1, "kind": "incremental", "name": "later"}', "another version"),
+    "torn": ('{"name": "torn", "tak', "is not whole"),
+    "list": ("[]", "is not whole"),
+    "bare": (json.dumps({"format": FORMAT, "schema": SCHEMA_VERSION}), "is not whole"),
+}
+
+
+async def test_a_bad_manifest_is_told_and_does_not_keep_the_others_from_use(site: Site) -> None:
+    snapshots = Snapshots(site)
+    await snapshots.prepare_reset()
+    for name, (text, _) in UNUSABLE.items():
+        (site.data / "snapshots" / name).mkdir()
+        (site.data / "snapshots" / name / "snapshot.json").write_text(text)
+    assert [snapshot.name for snapshot in snapshots.list()] == ["initial"]
+    assert set(snapshots.unusable()) == set(UNUSABLE)
+    await snapshots.reset()
+    for name, (_, told) in UNUSABLE.items():
+        assert told in snapshots.unusable()[name]
+        with pytest.raises(InvalidSnapshot, match=told):
+            await snapshots.load(name)
+        await snapshots.delete(name)
+    assert snapshots.unusable() == {}
+
+
+async def test_one_without_its_database_is_refused_before_anything_is_healed(site: Site) -> None:
+    snapshots = Snapshots(site)
+    await snapshots.save("bare")
+    await drop_database(site.maintenance_dsn, "snapshot_bare")
+    await site.break_("management_point")
+    with pytest.raises(InvalidSnapshot, match="has no database snapshot_bare"):
+        await snapshots.load("bare")
+    assert site.broken == {"management_point": "stopped"}
+
+
+async def test_what_a_reset_goes_back_to_stays_while_it_can_be_used(site: Site) -> None:
+    snapshots = Snapshots(site)
+    with pytest.raises(ObjectNotFound):
+        await snapshots.delete("initial")
+    await snapshots.prepare_reset()
+    with pytest.raises(ObjectConflict, match="what a reset goes back to"):
+        await snapshots.delete("initial")
+    with pytest.raises(ObjectConflict, match="take another name"):
+        await snapshots.save("initial")
+    await snapshots.reset()
+    manifest = site.data / "snapshots" / "initial" / "snapshot.json"
+    manifest.write_text("{}")
+    with pytest.raises(InvalidSnapshot, match="not whole"):
+        await snapshots.reset()
+    await snapshots.prepare_reset()  # as the next start of the site does
+    assert (await snapshots.reset()).name == "initial"
+    await snapshots.close()

@@ -137,6 +137,10 @@ async def test_what_the_engine_cannot_do_is_refused(image: str) -> None:
         ),
         ({"kind": "disk_full", "on": "management_point"}, "disk_full: not in containers; valid: stopped"),
         ({"kind": "partitioned", "on": "clients -> management_point"}, "only be cut .docker network disconn"),
+        (
+            {"kind": "partitioned", "on": "management_point", "direction": "requests"},
+            "loses its networks altogether; valid: both",
+        ),
         ({"kind": "flood", "on": "management_point"}, "unknown fault"),
     ):
         with pytest.raises(FaultRefused, match=told):

@@ -74,7 +74,7 @@ async def test_the_cache_of_a_client(tmp_path: Path) -> None:
         fault = await set_or_skip(site, "PC01")
         with pytest.raises(OSError, match="No space left on device"):
             (tmp_path / "cache" / "x").write_bytes(b"x" * 5000)
-        with pytest.raises(FaultRefused, match="is a full disk already"):
+        with pytest.raises(FaultRefused, match=r"disk_full: PC01 has it already \(disk_full-1\)"):
             await site.set_fault({"kind": "disk_full", "on": "PC01"})
         await site.lift_fault(fault)
         (tmp_path / "cache" / "x").write_bytes(b"x" * 5000)

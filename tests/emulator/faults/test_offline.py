@@ -55,6 +55,19 @@ async def test_a_link_is_partitioned_alone(site: Site, enter: Enter) -> None:
     await client.policy_agent.request_assignments()
 
 
+async def test_one_direction_of_a_roles_partition_is_dropped_on_the_links_that_lead_to_it(site: Site) -> None:
+    assert site.network
+    fault = await site.set_fault({"kind": "partitioned", "on": "management_point", "direction": "replies"})
+    cut = {str(arrow): link.silent for arrow, link in site.network.links.items() if link.cuts}
+    assert cut == {
+        "clients -> management_point": {"replies"},
+        "site_server -> management_point": {"replies"},
+    }
+    assert site.broken == {}
+    await site.lift_fault(fault)
+    assert not any(link.cuts for link in site.network.links.values())
+
+
 async def spoken(link: Link, relay: Relay) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     reader, writer = await relay.connect()
     writer.write(http_request())

@@ -196,6 +196,12 @@ def test_the_categories_that_a_site_names_are_known() -> None:
     assert scope_of(fault, find_topology("secrets")).arrows
 
 
+def test_what_clients_read_over_tls_cannot_be_changed_on_the_way() -> None:
+    fault = read_fault({"kind": "flipped_bytes", "on": "management_point"})
+    with pytest.raises(FaultRefused, match="there is no HTTP to look into"):
+        scope_of(fault, find_topology("native"))
+
+
 def test_every_request_that_can_be_told_apart_has_a_link_it_passes_on() -> None:
     assert set(WAYS) == {*ENDPOINTS, *PLACES}
     drawn = {f"{source} -> {target}" for source, target in ARROWS}
