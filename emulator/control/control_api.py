@@ -87,7 +87,8 @@ class ControlApi(OwnPort):
 
     def _admit(self, request: web.Request) -> None:
         shown = request.headers.get(hdrs.AUTHORIZATION, "")
-        if self.token and not hmac.compare_digest(shown.encode(), f"Bearer {self.token}".encode()):
+        expected = f"Bearer {self.token}".encode()
+        if self.token and not hmac.compare_digest(shown.encode(errors="surrogateescape"), expected):
             raise NotAuthorized("the control API asks for its token: Authorization: Bearer <token>")
 
     @web.middleware

@@ -329,5 +329,10 @@ async def test_where_others_can_reach_it_there_is_no_control_without_the_token(t
         async with http.post(f"{url}/roles/management_point/stop") as reply:
             assert (reply.status, reply.headers["WWW-Authenticate"]) == (401, "Bearer")
         assert site.broken == {}
+        host, port = url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"GET /topology HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \xff\r\n\r\n")
+        assert (await reader.readline()).split()[1] == b"401"  # not text, and no token
+        writer.close()
         async with http.get(f"{url}/topology", headers={"Authorization": f"Bearer {api.token}"}) as reply:
             assert reply.status == 200
