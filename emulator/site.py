@@ -38,8 +38,8 @@ from emulator.site_database.schema import ensure_schema
 from emulator.site_database.server import ExternalServer, PostgresServer
 from emulator.spool import write_durably
 from emulator.time_lapse import Passage, pass_time, settled
+from emulator.to_the_end import to_the_end
 from emulator.topology import Topology
-from emulator.uninterrupted import uninterrupted
 
 Mode = Literal["in-process", "processes", "containers"]  # the last one is a lab's (fixtures.lab)
 MODES: tuple[Mode, ...] = ("in-process", "processes")
@@ -122,7 +122,7 @@ class Site(BreakableSite):
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await uninterrupted(self.stop())
+        await to_the_end(self.stop())
 
     async def start(self) -> None:
         """Start every role; returns when each of them answers and the site knows its systems.
