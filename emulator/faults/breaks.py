@@ -67,6 +67,12 @@ class ByteLimit(WireFault):
         raise BrokenOff(reset=False)
 
 
+# No reply begins with the first byte, so that nobody takes it for one by chance. To PostgreSQL's clients the
+# second one says that a long message follows: over one of negative length asyncpg turns in circles for ever,
+# and with it the role.
+_NOTHING = b"\xff\x7f"
+
+
 class Garbage(WireFault):
     """In the place of the reply come bytes that mean nothing; or in that of its body, in the same number."""
 
@@ -81,8 +87,7 @@ class Garbage(WireFault):
             at.settle(piece)
             await send(piece.with_data(data))
             return
-        # The first byte is none that a reply begins with, so that nobody takes it for one by chance.
-        await send(piece.with_data(b"\xff" + at.random.randbytes(self.bytes - 1)))
+        await send(piece.with_data((_NOTHING + at.random.randbytes(self.bytes))[: self.bytes]))
         raise BrokenOff(reset=False)
 
 

@@ -100,6 +100,14 @@ async def test_garbage_in_a_replys_place(relay: Relay) -> None:
     assert not garbage.startswith(b"HTTP")
 
 
+async def test_garbage_is_no_message_of_negative_length_to_a_client_of_postgresql(relay: Relay) -> None:
+    """asyncpg reads a byte and four of a length, and never comes back from a negative one."""
+    for seed in range(8):
+        fault = await relay.set("garbage", bytes=32, seed=seed)
+        assert int.from_bytes((await relay.ask())[1:5], "big", signed=True) > 1 << 24
+        relay.link.lift(fault)
+
+
 async def test_garbage_in_a_bodys_place(relay: Relay) -> None:
     before = await relay.ask()
     await relay.set("garbage", part="body")
