@@ -15,23 +15,10 @@ from emulator.site import Site
 from emulator.site_database.spare import SpareDatabase
 from emulator.snapshots import Snapshots
 from fixtures.topologies import find_topology
+from tests.emulator.clients_of_a_word import Clients
 
 CHANGE = "UPDATE Collections SET Comment = $1 WHERE CollectionID = 'SMS00001'"
 ASK = "SELECT Comment FROM Collections WHERE CollectionID = 'SMS00001'"
-
-
-class Clients:
-    """A word on disk."""
-
-    def __init__(self) -> None:
-        self.state = "before"
-
-    async def save(self, folder: Path) -> None:
-        folder.mkdir(parents=True)
-        (folder / "state").write_text(self.state)
-
-    async def load(self, folder: Path) -> None:
-        self.state = (folder / "state").read_text()
 
 
 # Where the caller goes, in their order.

@@ -14,26 +14,13 @@ from emulator.snapshots import FORMAT, InvalidSnapshot, Snapshots
 from fixtures.administrator import Administrator
 from fixtures.packages import PackageSource
 from fixtures.topologies import find_topology
+from tests.emulator.clients_of_a_word import Clients
 
 
 @pytest.fixture
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
     async with Site(find_topology("one-computer"), data=tmp_path / "site") as running:
         yield running
-
-
-class Clients:
-    """Two words on disk."""
-
-    def __init__(self) -> None:
-        self.state = "before"
-
-    async def save(self, folder: Path) -> None:
-        folder.mkdir(parents=True)
-        (folder / "state").write_text(self.state)
-
-    async def load(self, folder: Path) -> None:
-        self.state = (folder / "state").read_text()
 
 
 async def packages(site: Site) -> list[str]:
