@@ -4,12 +4,10 @@
 *Not installed* is another one with the same settings and database, in a process in which ``emulator.faults``
 cannot be imported. Both answer the policy polls of ``tests.benchmarks.policy`` at the same time, on the same
 core, so that whatever else the machine does falls on both alike. After some turns two new processes take
-their place: the same program is a few percent slower or faster in another one, wherever its memory happens to
-lie. Compared is what a poll costs of the core's time, and how many each has answered. (That a role's process
-loads nothing of the fault layer, ``tests/emulator/faults/test_fault_plan.py`` shows.)
-
-A third figure is for information only: polls through the relay of a site with links and nothing set. The
-relay runs in this process, on the load generator's core.
+their place, the other one first: the same program is a few percent slower or faster in another process,
+wherever its memory happens to lie. Both are started by the same few lines. Compared is what a poll costs of
+the core's time, and how many each has answered. (That a role's process loads nothing of the fault layer,
+``tests/emulator/faults/test_fault_plan.py`` shows.)
 """
 
 from __future__ import annotations
@@ -18,6 +16,8 @@ import argparse
 import asyncio
 import statistics
 import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,15 +33,19 @@ from tests.benchmarks.policy import (
     server_of,
     topology,
 )
-from tests.benchmarks.twin import twin
+from tests.benchmarks.twin import Twin, twin
 
 SECONDS, TURNS, PAIRS = 2.0, 4, 8
 GOAL = 0.01
-BARRED = """
+PRESENT = """
 import sys
-sys.modules["emulator.faults"] = None  # whoever imports it fails
 from emulator.role_process import main
 sys.exit(main(sys.argv[1]))
+"""
+BARRED = f"""
+import sys
+sys.modules["emulator.faults"] = None  # whoever imports it fails
+{PRESENT}
 """
 
 
@@ -74,19 +78,32 @@ def _processor_time(pid: int) -> float:
     return sum(int(file.read_text().split()[0]) for file in stats) / 1000
 
 
+@asynccontextmanager
+async def pair(
+    site: Site, folder: Path, polls: Sequence[bytes], *, bare_first: bool
+) -> AsyncIterator[tuple[Twin, Twin]]:
+    """The one as everybody has it, and the one without; who starts first has another place in memory."""
+    commands = [PRESENT, BARRED]
+    if bare_first:
+        commands.reverse()
+    async with (
+        twin(site, folder, polls, command=("-c", commands[0])) as first,
+        twin(site, folder, polls, command=("-c", commands[1])) as second,
+    ):
+        yield (second, first) if bare_first else (first, second)
+
+
 async def compare(folder: Path, pairs: int, turns: int, seconds: float) -> None:
     costs, rates = [], []
     async with Site(topology(), mode="processes") as site:
         _, polls = await prepare(site, folder, CLIENTS)
         place(site.only("management_point"))
-        for _ in range(pairs):
-            async with (
-                twin(site, folder, polls) as present,
-                twin(site, folder, polls, command=("-c", BARRED)) as bare,
-            ):
+        for number in range(pairs):
+            async with pair(site, folder, polls, bare_first=bool(number % 2)) as (present, bare):
                 both = [Figures(mp.address, mp.polls) for mp in (present, bare)]
-                for _ in range(turns):
-                    await asyncio.gather(*(figures.turn(seconds) for figures in both))
+                for turn in range(turns):
+                    order = both if turn % 2 else reversed(both)
+                    await asyncio.gather(*(figures.turn(seconds) for figures in order))
             print(f"  present but off: {both[0]}; not installed: {both[1]}", flush=True)
             costs.append(_difference(both[0].costs, both[1].costs))
             rates.append(_difference(both[0].rates, both[1].rates))
@@ -102,25 +119,9 @@ def _difference(ours: list[float], theirs: list[float]) -> float:
     return statistics.median(a / b - 1 for a, b in zip(ours, theirs, strict=True))
 
 
-async def through_relay(folder: Path, seconds: float) -> None:
-    async with Site(topology(), mode="processes", links=True) as site:
-        mp = site.only("management_point")
-        _, polls = await prepare(site, folder, CLIENTS)
-        place(mp)
-        assert site.network
-        (link,) = (k for k in site.network.of(mp.name) if k.arrow.source == "clients")
-        requests = [http_request("CCM_POST", "/ccm_system/request", mp, poll) for poll in polls]
-        file = write_requests(folder, "relayed", requests)
-        direct = await measure(mp.host, mp.port, file, seconds, OTHER_CORE)
-        relayed = await measure(link.host, link.port, file, seconds, OTHER_CORE)
-        print(f"for information, a site with links: {direct:,.0f} past the relay, {relayed:,.0f} through it")
-
-
 async def main(pairs: int, turns: int, seconds: float) -> None:
     with tempfile.TemporaryDirectory(prefix="cmemu-bench-") as temporary:
         await compare(Path(temporary), pairs, turns, seconds)
-    with tempfile.TemporaryDirectory(prefix="cmemu-bench-") as temporary:
-        await through_relay(Path(temporary), seconds)
 
 
 if __name__ == "__main__":
