@@ -222,7 +222,7 @@ class BreakableSite(ProbedSite):
         links = self.network.between(*ends)
         operation = self.history.invoke("operator", what, links=[str(link.arrow) for link in links])
         await asyncio.gather(*(deed(link) for link in links))
-        done = {str(link.arrow): _state(link) for link in links}
+        done = {str(link.arrow): link.state for link in links}
         operation.ok(done=done)
         return done
 
@@ -259,7 +259,3 @@ class BreakableSite(ProbedSite):
         finally:
             for target in targets:
                 await self.heal(target)
-
-
-def _state(link: Link) -> str:
-    return "drops everything" if link.cuts else "lets everything through"

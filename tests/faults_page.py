@@ -90,9 +90,9 @@ lifts it, or heals everything. Chance (`probability`, `jitter`, garbage) comes f
 `seed`, the fault's id and the exchange's number among those taken: the same seed and the same order of
 requests give the same faults.
 
-A hit is an exchange that is taken. Of `reset`, `truncated`, `byte_limit`, garbage in a body's place and
-wrong content it is none any more when all of it has passed and nothing was changed: the body was too short,
-or empty, or there is none (304), or it is an error's page.
+A hit is an exchange that is taken. Of `hang`, `sliced`, `reset`, `truncated`, `byte_limit`, garbage in a
+body's place and wrong content it is none any more when all of it has passed and nothing was changed: the
+body was too short, or empty, or there is none (304), or it is an error's page.
 
 `client` knows a request by the message's sender, its host name, or the client token of a policy download;
 a name is matched with an identity through the site database, so an identity that it cannot be asked for
@@ -113,6 +113,7 @@ connection left) is lifted as soon as that is possible, unless somebody does it 
 
 GROUPS = (
     ("Offline", "On a role, or a computer with all its roles; `partitioned` on a link too.", "offline"),
+    ("Refused", "On links.", "refused"),
     ("Slow", "On links.", "delays"),
     ("Broken connections and bytes", "On links.", "breaks"),
     ("Wrong answers", "On HTTP links.", "wrong_answers"),
@@ -143,7 +144,7 @@ def write_page() -> str:
 
 
 def _kind(cls: type[Fault]) -> str:
-    base = WireFault if issubclass(cls, WireFault) else RoleFault
+    base = WireFault if issubclass(cls, WireFault) else Fault
     own = [
         f"`{name}`{_default(field)}: {field.description}"
         for name, field in cls.model_fields.items()

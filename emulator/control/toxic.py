@@ -74,17 +74,36 @@ class SlowClose(Attributes):
 
 
 class Timeout(Attributes):
-    timeout: Literal[0] = 0  # Toxiproxy can also close after a while
+    timeout: Milliseconds = 0
 
     def fault(self, stream: str) -> dict[str, Any]:
-        return {"kind": "hang"}
+        """What Toxiproxy drops meanwhile arrives here, if the toxic goes before its time is over."""
+        table = {"kind": "hang", "part": "request" if stream == "upstream" else "reply"}
+        return {**table, "close_after": self.timeout / 1000} if self.timeout else table
 
 
 class ResetPeer(Attributes):
-    timeout: Literal[0] = 0  # as above
+    timeout: Milliseconds = 0
 
     def fault(self, stream: str) -> dict[str, Any]:
-        return {"kind": "reset"}
+        """The other side never has what was asked, whichever stream is named: there both die with the one."""
+        return {"kind": "reset", "seconds": self.timeout / 1000} if self.timeout else {"kind": "reset"}
+
+
+class Slicer(Attributes):
+    average_size: int = Field(default=0, ge=1, le=2**31, validate_default=True)
+    size_variation: int = Field(default=0, ge=0)
+    delay: int = Field(default=0, ge=0, le=LONGEST * 10**6)  # microseconds
+
+    @model_validator(mode="after")
+    def _of_something(self) -> Slicer:
+        if self.size_variation >= self.average_size:
+            raise ValueError(f"size_variation: below {self.average_size}, the size that it goes around")
+        return self
+
+    def fault(self, stream: str) -> dict[str, Any]:
+        table = {"kind": "sliced", "bytes": self.average_size, "variation": self.size_variation}
+        return {**table, "pause": self.delay / 1e6, "direction": STREAMS[stream]}
 
 
 class LimitData(Attributes):
@@ -101,6 +120,7 @@ TYPES: dict[str, type[Attributes]] = {
     "slow_close": SlowClose,
     "timeout": Timeout,
     "reset_peer": ResetPeer,
+    "slicer": Slicer,
     "limit_data": LimitData,
 }
 

@@ -1,8 +1,8 @@
 """A Toxiproxy-compatible API on the links of a site, for existing chaos scripts and client libraries.
 
 Each link is a proxy named ``SOURCE-to-TARGET``, each toxic one of our wire faults. Proxies are the site's:
-they cannot be made, moved or deleted here. A disabled one drops everything, as a cut network does, where
-Toxiproxy would refuse connections. What a toxic cannot be is refused with the valid ones.
+they cannot be made, moved or deleted here. A disabled one refuses connections; one that is cut in another
+way is shown as disabled too. What a toxic cannot be is refused with the valid ones.
 
 On a loopback address nobody is asked who he is. Anywhere else the control API's token is asked for, though
 client libraries of Toxiproxy cannot show one: whoever wants to let them in from outside says so.
@@ -25,6 +25,7 @@ from emulator.control.toxic import Toxic, ToxicBody, ToxicChange
 from emulator.control.toxiproxy_body import NamedProxy, ProxyBody, read_body
 from emulator.errors import CannotStart, ConfigMgrError, NotAuthorized, ObjectConflict, ObjectNotFound
 from emulator.faults.link import Link
+from emulator.faults.refused import RefusedLink
 from emulator.site import Site
 
 VERSION = "2.9.0"  # of the API that is spoken
@@ -99,7 +100,7 @@ class Toxiproxy(OwnPort):
             "name": name,
             "listen": f"{link.host}:{link.port}",
             "upstream": f"{link.to[0]}:{link.to[1]}",
-            "enabled": not link.cuts,
+            "enabled": _enabled(link),
             "toxics": [toxic.view() for toxic in self._set_on(name).values()],
         }
 
@@ -142,9 +143,18 @@ class Toxiproxy(OwnPort):
                 raise ObjectConflict(f"{fixed}: a link of the site cannot change it; valid: {there[fixed]}")
 
     async def _enable(self, link: Link, enabled: bool | None) -> None:
-        if enabled is not None:
-            change = self._site.mend if enabled else self._site.cut
-            await change(link.arrow.source, link.arrow.target)
+        disabling = {"kind": RefusedLink.kind, "on": str(link.arrow)}
+        async with self._one_at_a_time:
+            if enabled in (None, _enabled(link)):
+                return
+            if not enabled:
+                await self._site.set_fault(disabling)
+                return
+            for fault in self._site.faults():
+                if fault.active and fault.spec == disabling:
+                    await self._site.lift_fault(fault.id)
+            if link.cuts:
+                await self._site.mend(link.arrow.source, link.arrow.target)
 
     async def _reset(self, _: web.Request) -> web.Response:
         """Every toxic goes, every proxy is enabled."""
@@ -153,8 +163,7 @@ class Toxiproxy(OwnPort):
                 for toxic in list(self._set_on(name).values()):
                     await self._remove(name, toxic)
         for link in self._links.values():
-            if link.cuts:
-                await self._enable(link, True)
+            await self._enable(link, True)
         return web.Response(status=204)
 
     # -- toxics ------------------------------------------------------------------------
@@ -262,6 +271,10 @@ class Toxiproxy(OwnPort):
             refusal = _refusal(413, f"at most {MAX_BODY} bytes are accepted")
             refusal.force_close()
             return refusal
+
+
+def _enabled(link: Link) -> bool:
+    return not (link.cuts or link.refusals)
 
 
 def _refusal(status: int, error: str, headers: dict[str, str] | None = None) -> web.Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from emulator.faults.exchange import Piece
 from emulator.faults.wire_fault import AtWork, BrokenOff, Direction, Send, WireFault
@@ -24,17 +24,31 @@ class Reset(WireFault):
         default="request", description="whether the target never has the request, or has done its work"
     )
     after_bytes: int = Field(default=0, ge=0, description="bytes of that body that still arrive")
+    seconds: float = Field(default=0.0, ge=0, le=3600, description="real seconds of silence before it")
+
+    @model_validator(mode="after")
+    def _at_once_or_later(self) -> Reset:
+        if self.seconds and self.after_bytes:
+            raise ValueError("seconds: does not go with after_bytes")
+        return self
 
     def acts_on(self, direction: Direction) -> bool:
         return direction == ("requests" if self.at == "request" else "replies")
 
+    def acts_late(self) -> bool:
+        return super().acts_late() or not (self.after_bytes or self.seconds)
+
     def begun(self, at: AtWork, connection: Connection) -> None:
-        if not self.after_bytes:
+        if not (self.after_bytes or self.seconds):
             connection.reset()
 
     async def carry(self, at: AtWork, direction: Direction, piece: Piece, send: Send) -> None:
         if not self.after_bytes:
-            raise BrokenOff(reset=True)
+            await at.pause(self.seconds)
+            if not at.lifted:
+                raise BrokenOff(reset=True)
+            await send(piece)
+            return
         await _up_to(self.after_bytes, at, piece, send, reset=True)
 
 

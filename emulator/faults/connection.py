@@ -196,10 +196,15 @@ class Connection:
     async def begin(self, planned: Planned) -> None:
         """A fault was set: it acts on what is under way, at once."""
         for exchange in list(self.waiting):
-            if exchange.decidable:
-                at_work = await planned.consider(exchange)
-                if at_work:
-                    planned.fault.begun(at_work, self)
+            if not exchange.decidable or (self._forwarded(exchange) and not planned.fault.acts_late()):
+                continue
+            at_work = await planned.consider(exchange)
+            if at_work:
+                planned.fault.begun(at_work, self)
+
+    def _forwarded(self, exchange: Exchange) -> bool:
+        """Whether the target has the whole request."""
+        return exchange.read and not exchange.withheld and self.requests.idle
 
 
 class Side(asyncio.Protocol):

@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from emulator.faults.exchange import Piece
-from emulator.faults.wire_fault import AtWork, Direction, Send, WireFault
+from emulator.faults.wire_fault import AtWork, BrokenOff, Direction, Send, WireFault
 
 SLICES = 20  # a second, in which a thin link delivers
 
@@ -56,21 +56,76 @@ class Bandwidth(_Directed):
             await send(part)
 
 
+class Sliced(_Directed):
+    """Bytes arrive in slices of so many, more or less by the variation, with a pause after each."""
+
+    kind = "sliced"
+    bytes: int = Field(ge=1, description="of a slice")
+    variation: int = Field(default=0, ge=0, description="bytes more or less, by chance")
+    pause: float = Field(default=0.0, ge=0, le=3600, description="real seconds after each slice")
+
+    @model_validator(mode="after")
+    def _of_something(self) -> Sliced:
+        if self.variation >= self.bytes:
+            raise ValueError(f"variation: below {self.bytes}, the bytes it goes around")
+        return self
+
+    async def carry(self, at: AtWork, direction: Direction, piece: Piece, send: Send) -> None:
+        while piece.data and not at.lifted:
+            first, rest = piece.split(self.bytes + at.random.randint(-self.variation, self.variation))
+            if not rest.data:
+                break
+            at.changed = True
+            await send(first)
+            await at.pause(self.pause)
+            piece = rest
+        at.settle(piece)
+        await send(piece)
+        if at.changed and piece.data:  # what follows is a slice of its own
+            await at.pause(self.pause)
+
+
 class Hang(WireFault):
-    """The reply stops after so many bytes of its body and goes on when the fault is lifted."""
+    """The reply stops after so many bytes of its body, and goes on when the fault is lifted.
+
+    A body that is no longer than ``after_bytes`` (above 0) passes whole, and is no hit.
+    """
 
     kind = "hang"
+    part: Literal["body", "reply", "request"] = Field(
+        default="body", description="what stops: the reply's body, all of the reply, or the request"
+    )
     after_bytes: int = Field(default=0, ge=0, description="bytes of the body that still arrive")
+    close_after: float | None = Field(
+        default=None, gt=0, le=3600, description="real seconds after which the connection is closed"
+    )
+
+    @model_validator(mode="after")
+    def _of_a_body(self) -> Hang:
+        if self.after_bytes and self.part != "body":
+            raise ValueError("after_bytes: goes with part = body")
+        return self
+
+    def acts_on(self, direction: Direction) -> bool:
+        return direction == ("requests" if self.part == "request" else "replies")
 
     async def carry(self, at: AtWork, direction: Direction, piece: Piece, send: Send) -> None:
         left = self.after_bytes - at.passed
-        if piece.part in ("head", "frame") or (piece.part == "body" and len(piece.data) <= left):
+        stops = len(piece.data) > left if piece.part == "body" else self.part != "body"
+        if not stops or piece.part == "end":
+            at.settle(piece)
             await send(piece)
             return
-        first, rest = piece.split(max(left, 0))
+        at.changed = True
+        first, rest = piece.split(left)
         if first.data:
             await send(first)
-        await at.silence()
+        if self.close_after is None:
+            await at.silence()
+        else:
+            await at.pause(self.close_after)
+            if not at.lifted:
+                raise BrokenOff(reset=False)
         await send(rest)
 
 

@@ -13,6 +13,7 @@ from emulator.errors import ConfigMgrError, FaultRefused
 from emulator.faults.fault import Fault, Memory, RoleFault
 from emulator.faults.link import BOTH, Link
 from emulator.faults.offline import PartitionedRole
+from emulator.faults.refused import RefusedLink
 from emulator.faults.registry import read_fault
 from emulator.faults.scope import Scope, scope_of
 from emulator.faults.surroundings import Surroundings
@@ -125,12 +126,15 @@ class FaultPlan:
             for link in links:
                 await link.set(entry.planned)
             return {str(link.arrow): f"{entry.fault.kind} acts on its relay" for link in links}
+        if isinstance(entry.fault, RefusedLink):
+            await asyncio.gather(*(link.refuse(entry.id) for link in links))
+            return {str(link.arrow): link.state for link in links}
         if not isinstance(entry.fault, PartitionedRole):
             raise FaultRefused(f"{entry.fault.kind}: on: a link cannot have it; valid: a role or a computer")
         direction = entry.fault.direction
         directions = BOTH if direction == "both" else frozenset({direction})
         await asyncio.gather(*(link.cut(entry.id, directions) for link in links))
-        return {str(link.arrow): f"drops {' and '.join(sorted(directions))}" for link in links}
+        return {str(link.arrow): link.state for link in links}
 
     async def _set_on_roles(self, entry: _Set, roles: tuple[str, ...]) -> dict[str, str]:
         fault = entry.fault
@@ -245,7 +249,8 @@ class FaultPlan:
                 done[str(link.arrow)] = "passes everything as it comes again"
             else:
                 await link.mend(entry.id)
-                done[str(link.arrow)] = "lets everything through again" if not link.cuts else "is still cut"
+                await link.admit(entry.id)
+                done[str(link.arrow)] = link.state
         if isinstance(entry.fault, RoleFault):
             await self._take_back_from_roles(entry, entry.fault)
         return done | entry.back

@@ -1,4 +1,4 @@
-"""A link: one arrow between two parts of a site, as a relay that can be cut.
+"""A link: one arrow between two parts of a site, as a relay that can be cut, or refuse whoever comes.
 
 A cut link behaves like a network that drops packets: connect attempts time out, open connections
 go silent, and when it is mended they go on with the byte they had come to. Nothing that a
@@ -7,13 +7,16 @@ role can see is closed or reset by a cut.
 It can be cut in one direction only: then new connections time out all the same, since opening one takes
 both, and on open ones the other direction goes on.
 
+A link that refuses is like a host on which nobody listens: connect attempts are refused, and open connections
+are reset. In one that is cut as well, packets are dropped, and nothing of the refusal is learnt.
+
 Other faults act on what passes (``wire_fault.py``); while none is set, bytes are written on as they
 were read.
 
 While it is cut the relay's port has a queue of one, and that one place is taken: the kernel then drops
 whoever knocks, which is what makes connect attempts time out and not be refused or accepted. It is the same
 socket all the time: a port that is let go of for a moment may be held by a process that is just being
-started, with a copy of all that its parent had open.
+started, with a copy of all that its parent had open. One that refuses does not listen, and stays bound.
 """
 
 from __future__ import annotations
@@ -22,11 +25,14 @@ import asyncio
 import socket
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Literal
 
 from emulator.faults.connection import RESET, Connection
 from emulator.faults.wire_fault import Direction, Planned
 from emulator.listening import BACKLOG, listening_socket, stop_accepting
 
+# What whoever comes to the port meets.
+Door = Literal["open", "dropping", "refusing"]
 BOTH: frozenset[Direction] = frozenset(("requests", "replies"))
 
 
@@ -64,11 +70,13 @@ class Link:
         self.to = to
         self.http = http
         self.cuts: dict[str, frozenset[Direction]] = {}  # who cut it; it is mended when no cut is left
+        self.refusals: set[str] = set()  # who has it refuse; likewise
         self.faults: list[Planned] = []  # in the order in which they were set
         self.connections: set[Connection] = set()
         self._port: socket.socket | None = None  # ours from start to stop
-        self._server: asyncio.Server | None = None  # while it is not cut
-        self._taken: socket.socket | None = None  # has the one place in the queue, while it is
+        self._door: Door = "open"
+        self._server: asyncio.Server | None = None  # while it is open
+        self._taken: socket.socket | None = None  # has the one place in the queue, while it drops
         # A role's partition and a cut by hand may come together: they take the port one after the other.
         self._turn = asyncio.Lock()
 
@@ -82,7 +90,8 @@ class Link:
         """Leave the port and drop every connection."""
         await self._close_door()
         if self._port:
-            self._empty_queue()
+            if self._door == "dropping":
+                self._empty_queue()
             self._port.close()
             self._port = None
         for connection in list(self.connections):
@@ -97,22 +106,51 @@ class Link:
     async def cut(self, by: str, directions: frozenset[Direction] = BOTH) -> None:
         """Drop everything that travels here in these directions, from now on."""
         async with self._turn:
-            first = not self.cuts
             self.cuts[by] = directions
-            if first:
-                await self._close_door()
-                self._fill_queue()
+            await self._see_to_the_door()
             self._silence()
 
     async def mend(self, by: str) -> None:
         """Let it through again; open connections go on where they were."""
         async with self._turn:
-            if self.cuts.pop(by, None) is None:
-                return
-            if not self.cuts:
-                self._empty_queue()
-                await self._open_door()
-            self._silence()
+            if self.cuts.pop(by, None) is not None:
+                await self._see_to_the_door()
+                self._silence()
+
+    async def refuse(self, by: str) -> None:
+        """Refuse every connection, from now on, and reset the open ones."""
+        async with self._turn:
+            self.refusals.add(by)
+            await self._see_to_the_door()
+
+    async def admit(self, by: str) -> None:
+        """Take connections again."""
+        async with self._turn:
+            self.refusals.discard(by)
+            await self._see_to_the_door()
+
+    @property
+    def state(self) -> str:
+        """What becomes of what comes here, in words."""
+        if self.cuts:
+            return f"drops {'everything' if self.silent == BOTH else ' and '.join(sorted(self.silent))}"
+        return "refuses connections" if self.refusals else "lets everything through"
+
+    async def _see_to_the_door(self) -> None:
+        wanted: Door = "dropping" if self.cuts else "refusing" if self.refusals else "open"
+        if wanted == self._door:
+            return
+        if self._door == "open":
+            await self._close_door()
+        elif self._door == "dropping":
+            self._empty_queue()
+        self._door = wanted
+        if wanted == "open":
+            await self._open_door()
+        elif wanted == "dropping":
+            self._fill_queue()
+        else:
+            self._stop_listening()
 
     def _silence(self) -> None:
         for connection in self.connections:
@@ -151,6 +189,13 @@ class Link:
         self._taken = socket.socket()
         self._taken.setblocking(False)
         self._taken.connect_ex((self.host, self.port))
+
+    def _stop_listening(self) -> None:
+        """Keep the port, and have the kernel refuse whoever comes; those who are here are reset."""
+        assert self._port
+        self._port.shutdown(socket.SHUT_RDWR)
+        for connection in list(self.connections):
+            connection.reset()
 
     def _empty_queue(self) -> None:
         """Reset whoever stands in it."""

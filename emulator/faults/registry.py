@@ -16,11 +16,12 @@ from emulator.faults.database_faults import (
     DatabaseRestarting,
     DatabaseSlow,
 )
-from emulator.faults.delays import Bandwidth, Hang, Latency, SlowClose
+from emulator.faults.delays import Bandwidth, Hang, Latency, Sliced, SlowClose
 from emulator.faults.exchange import PLACES
 from emulator.faults.fault import Fault
 from emulator.faults.full_disk import DiskFull
 from emulator.faults.offline import FailingRole, HungRole, KilledRole, PartitionedRole, StoppedRole
+from emulator.faults.refused import RefusedLink
 from emulator.faults.scope import scope_of
 from emulator.faults.wire_fault import ENDPOINTS, WireFault
 from emulator.faults.wrong_answers import HttpError, ProtocolError
@@ -36,8 +37,10 @@ KINDS: dict[str, type[Fault]] = {
         HungRole,
         FailingRole,
         PartitionedRole,
+        RefusedLink,
         Latency,
         Bandwidth,
+        Sliced,
         Hang,
         SlowClose,
         Reset,

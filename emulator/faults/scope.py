@@ -10,6 +10,7 @@ from emulator.faults.fault import CLIENTS, Fault, RoleFault
 from emulator.faults.link import Arrow
 from emulator.faults.network import DATABASES, OUTSIDERS, arrows_between
 from emulator.faults.offline import PartitionedRole
+from emulator.faults.refused import RefusedLink
 from emulator.faults.traffic import met
 from emulator.faults.wire_fault import WireFault
 from emulator.topology import Topology
@@ -36,8 +37,9 @@ def scope_of(fault: Fault, topology: Topology, clients: Collection[str] = ()) ->
         return Scope(arrows=_arrows(fault, topology))
     if ARROW in fault.on:
         return Scope(arrows=_named(fault, topology))
-    if isinstance(fault, PartitionedRole) and fault.direction != "both":
-        return Scope(arrows=_leading_to(fault, topology))  # it is not away: the other way goes on
+    # A role that is parted in one direction only is not away: the other way goes on.
+    if isinstance(fault, RefusedLink) or (isinstance(fault, PartitionedRole) and fault.direction != "both"):
+        return Scope(arrows=_leading_to(fault, topology))
     if isinstance(fault, RoleFault) and CLIENTS in fault.roles and fault.on in clients:
         return Scope(roles=(fault.on,))
     roles = topology_roles(fault, fault.on, topology)

@@ -126,6 +126,10 @@ class WireFault(Fault):
         """In which direction it has something to do."""
         return direction == "replies"
 
+    def acts_late(self) -> bool:
+        """Whether it has still something to do when the target has the whole request."""
+        return self.acts_on("replies")
+
     def begun(self, at: AtWork, connection: Connection) -> None:
         """It was set while the exchange was under way already."""
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from abc import abstractmethod
 from http import HTTPStatus
 
 from pydantic import Field, field_validator
 
 from emulator.errors import ConfigMgrError
 from emulator.faults.exchange import BITS_POST, Exchange
-from emulator.faults.wire_fault import ENDPOINTS, AtWork, WireFault
+from emulator.faults.wire_fault import ENDPOINTS, AtWork, Direction, WireFault
 from emulator.protocol.bits_upload import ErrorCode, ErrorContext, error_headers
 from emulator.protocol.framing import CONTENT_TYPE
 from emulator.protocol.message import Message, encode_reply
@@ -20,11 +21,22 @@ NO_ID = "{00000000-0000-0000-0000-000000000000}"
 _FORBIDDEN = b"<HTML><HEAD><TITLE>Forbidden</TITLE></HEAD><BODY>403 - Forbidden</BODY></HTML>\n"
 
 
-class HttpError(WireFault):
+class WrongAnswer(WireFault):
+    """A fault that answers; it has nothing to do on the way of what others say."""
+
+    http_only = True
+
+    def acts_on(self, direction: Direction) -> bool:
+        return False
+
+    @abstractmethod
+    def answer(self, at: AtWork) -> bytes | None: ...
+
+
+class HttpError(WrongAnswer):
     """The request is answered with an HTTP error status and does not reach its target."""
 
     kind = "http_error"
-    http_only = True
     status: int = Field(default=503, ge=400, le=599, description="the HTTP status")
 
     @field_validator("status")
@@ -41,7 +53,7 @@ class HttpError(WireFault):
         )
 
 
-class ProtocolError(WireFault):
+class ProtocolError(WrongAnswer):
     """The request is answered with an error in the words of its own protocol, and does not reach its target.
 
     A registration is rejected (``Status="3"``); any other message gets the empty 200 that means "not ready,
@@ -50,7 +62,6 @@ class ProtocolError(WireFault):
     """
 
     kind = "protocol_error"
-    http_only = True
     touches = (*ENDPOINTS, ".sms_pol", "CCM_Incoming", "AdminService")
 
     def applies(self, exchange: Exchange) -> bool:

@@ -23,11 +23,10 @@ from pathlib import Path
 
 from emulator.settings import RoleAddress
 from emulator.site import Site
-from tests.benchmarks.load import WARM_UP, measure, write_requests
+from tests.benchmarks.load import WARM_UP, measure
 from tests.benchmarks.policy import (
     CLIENTS,
     OTHER_CORE,
-    http_request,
     place,
     prepare,
     server_of,

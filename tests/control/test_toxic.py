@@ -25,9 +25,16 @@ def toxic(**sent: Any) -> Toxic:
         ("bandwidth", {"rate": 5}, {"kind": "bandwidth", "bytes_per_second": 5000, "direction": "replies"}),
         ("bandwidth", {"rate": 0}, {"kind": "latency", "seconds": 3600.0, "direction": "replies"}),
         ("slow_close", {"delay": 1500}, {"kind": "slow_close", "seconds": 1.5}),
-        ("timeout", {"timeout": 0}, {"kind": "hang"}),
-        ("timeout", {}, {"kind": "hang"}),
+        ("timeout", {"timeout": 0}, {"kind": "hang", "part": "reply"}),
+        ("timeout", {}, {"kind": "hang", "part": "reply"}),
+        ("timeout", {"timeout": 1500}, {"kind": "hang", "part": "reply", "close_after": 1.5}),
         ("reset_peer", {"timeout": 0}, {"kind": "reset"}),
+        ("reset_peer", {"timeout": 250}, {"kind": "reset", "seconds": 0.25}),
+        (
+            "slicer",
+            {"average_size": 64, "size_variation": 32, "delay": 500},
+            {"kind": "sliced", "bytes": 64, "variation": 32, "pause": 0.0005, "direction": "replies"},
+        ),
         ("limit_data", {"bytes": 9}, {"kind": "byte_limit", "bytes": 9}),
         ("latency", {"latency": 0}, None),
         ("latency", None, None),
@@ -54,10 +61,15 @@ def test_what_is_not_said_is_toxiproxy_s_default() -> None:
     assert toxic(type="latency", stream="").stream == "downstream"
 
 
+def test_a_stream_that_is_stopped_upstream_is_a_request() -> None:
+    upstream = toxic(type="timeout", stream="upstream", attributes={"timeout": 10})
+    assert upstream.fault() == {"kind": "hang", "part": "request", "close_after": 0.01}
+
+
 def test_toxicity_is_chance_and_without_any_there_is_no_fault() -> None:
-    assert toxic(type="timeout", toxicity=1).fault() == {"kind": "hang"}
-    assert toxic(type="timeout", toxicity=0.25).fault() == {"kind": "hang", "probability": 0.25}
-    assert toxic(type="timeout", toxicity=0).fault() is None
+    assert toxic(type="reset_peer", toxicity=1).fault() == {"kind": "reset"}
+    assert toxic(type="reset_peer", toxicity=0.25).fault() == {"kind": "reset", "probability": 0.25}
+    assert toxic(type="reset_peer", toxicity=0).fault() is None
 
 
 @pytest.mark.parametrize(
@@ -76,8 +88,13 @@ def test_toxicity_is_chance_and_without_any_there_is_no_fault() -> None:
         ({"type": "latency", "attributes": {"latency": "5"}}, "attributes.latency: input should be a valid "),
         ({"type": "latency", "attributes": {"latency": 5, "jitter": 6}}, "attributes: jitter: at most 5, th"),
         (
-            {"type": "timeout", "attributes": {"timeout": 1000}},
-            "attributes.timeout: input should be 0, not 1",
+            {"type": "timeout", "attributes": {"timeout": -1}},
+            "attributes.timeout: input should be greater th",
+        ),
+        ({"type": "slicer"}, "attributes.average_size: input should be greater than or equal to 1, not 0"),
+        (
+            {"type": "slicer", "attributes": {"average_size": 5, "size_variation": 5}},
+            "attributes: size_variation: below 5, th",
         ),
         ({"type": "limit_data"}, "attributes.bytes: input should be greater than or equal to 1, not 0"),
     ],
@@ -89,8 +106,8 @@ def test_what_cannot_be_is_told_by_name_in_the_caller_s_words(sent: dict[str, An
 
 
 def test_an_unknown_type_is_told_with_those_there_are() -> None:
-    with pytest.raises(BadToxic, match=f"invalid toxic type 'slicer'; valid: {', '.join(TYPES)}"):
-        toxic(type="slicer")
+    with pytest.raises(BadToxic, match=f"invalid toxic type 'slice'; valid: {', '.join(TYPES)}"):
+        toxic(type="slice")
 
 
 def test_a_change_keeps_what_it_does_not_name() -> None:

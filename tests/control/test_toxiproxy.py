@@ -69,10 +69,17 @@ def drive(url: str, health: str) -> None:
     proxy.destroy_toxic("latency_downstream")
     assert not client.get_proxy(LINK).toxics()
     proxy.disable()
-    with pytest.raises(OSError):
-        urllib.request.urlopen(health, timeout=0.5)
+    with pytest.raises(OSError, match="refused"):
+        seconds()
     proxy.enable()
     seconds()
+    proxy.add_toxic(name="closed", type="timeout", stream="downstream", attributes={"timeout": 200})
+    with pytest.raises(OSError, match="closed connection without response"):
+        seconds()
+    proxy.destroy_toxic("closed")
+    proxy.add_toxic(type="slicer", stream="downstream", attributes={"average_size": 10, "delay": 10_000})
+    assert seconds() >= 0.1
+    proxy.destroy_toxic("slicer_downstream")
     proxy.add_toxic(name="gone", type="reset_peer", attributes={"timeout": 0})
     with pytest.raises(OSError):
         seconds()
@@ -100,7 +107,7 @@ async def test_what_cannot_be_is_refused_in_toxiproxy_s_own_form(site: Site) -> 
             ("POST", f"/proxies/{LINK}", {"listen": "127.0.0.1:1", "enabled": False}, 409, "listen: "),
             ("PATCH", f"/proxies/{LINK}", [], 400, "an object"),
             ("GET", f"{TOXICS}/nothing", None, 404, "none"),
-            ("POST", TOXICS, {"type": "slicer"}, 400, "limit_data"),
+            ("POST", TOXICS, {"type": "slice"}, 400, "limit_data"),
             ("POST", TOXICS, {"type": "latency", "stream": "sideways"}, 400, "'upstream' or 'downstream'"),
             ("POST", TOXICS, {"type": "bandwidth", "attributes": {"rat": 5}}, 400, "valid: rate"),
             ("GET", "/nowhere", None, 404, "valid: /populate, /proxies"),
@@ -190,6 +197,16 @@ async def test_what_is_there_may_be_named_again_and_disabled(site: Site) -> None
         assert populated == {"proxies": [saved]}
         populated = await ask("POST", "/populate", [{"name": LINK, "enabled": True}])
         assert populated == {"proxies": [shown]}
+
+
+async def test_what_was_cut_or_refused_elsewhere_is_disabled_and_can_be_enabled(site: Site) -> None:
+    async with Toxiproxy(site) as api, caller(api.url) as ask:
+        for _ in range(2):
+            await site.cut("clients", "management_point")
+            await site.set_fault({"kind": "refused", "on": "clients -> management_point"})
+            assert (await ask("GET", f"/proxies/{LINK}"))["enabled"] is False
+            assert (await ask("POST", f"/proxies/{LINK}", {"enabled": True}))["enabled"] is True
+        assert not acting(site)
 
 
 async def test_where_others_can_reach_it_the_token_is_asked_for(site: Site) -> None:

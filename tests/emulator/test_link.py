@@ -169,6 +169,66 @@ async def test_a_link_cut_twice_is_mended_when_both_have_let_go(link: Link) -> N
     writer.close()
 
 
+async def test_a_link_refuses_who_comes_and_resets_who_is_there(link: Link, echo: Echo) -> None:
+    reader, writer = await knock(link)
+    writer.write(b"x")
+    await reader.readexactly(1)
+    await link.refuse("test")
+    with pytest.raises(ConnectionResetError):
+        await reader.readexactly(1)
+    assert await echo.ended.get() == "reset"
+    for _ in range(2):
+        with pytest.raises(ConnectionRefusedError):
+            await knock(link)
+    assert link.state == "refuses connections"
+    with pytest.raises(OSError, match="in use"), socket.socket() as other:
+        other.bind((link.host, link.port))  # the port is kept
+    await link.admit("test")
+    assert await answers(link)
+    assert link.state == "lets everything through"
+    writer.close()
+
+
+async def test_a_link_that_refuses_for_two_admits_when_both_have_let_go(link: Link) -> None:
+    await link.refuse("a")
+    await link.refuse("b")
+    await link.admit("a")
+    with pytest.raises(ConnectionRefusedError):
+        await knock(link)
+    await link.admit("b")
+    assert await answers(link)
+
+
+async def test_nothing_is_learnt_of_a_refusal_while_the_link_is_cut(link: Link) -> None:
+    reader, writer = await knock(link)
+    writer.write(b"x")
+    await reader.readexactly(1)
+    await link.cut("a")
+    await link.refuse("b")
+    assert await silent(reader)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(PATIENCE):
+            await knock(link)
+    await link.mend("a")
+    with pytest.raises(ConnectionResetError):
+        await reader.readexactly(1)
+    with pytest.raises(ConnectionRefusedError):
+        await knock(link)
+    await link.cut("a")
+    await link.admit("b")
+    await link.mend("a")
+    assert await answers(link)
+    writer.close()
+
+
+async def test_a_link_that_refuses_can_be_stopped(link: Link) -> None:
+    await link.refuse("test")
+    await link.stop()
+    with socket.create_server((link.host, link.port)):
+        pass  # the port is free
+    await link.start()
+
+
 async def test_a_reset_is_passed_on(link: Link, echo: Echo) -> None:
     reader, writer = await knock(link)
     writer.write(b"x")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
+from emulator.errors import FaultRefused
+from tests.clients.until import until
 from tests.emulator.faults.relay import BODY, Relay, http_reply, http_request
 
 
@@ -16,6 +19,29 @@ async def test_reset_before_the_request_arrives(relay: Relay) -> None:
     assert relay.asked == []
     assert (await relay.ask()).endswith(BODY)
     assert (reset.hits, reset.spent) == (1, True)
+
+
+@pytest.mark.parametrize(("at", "asked"), [("request", 0), ("reply", 1)])
+async def test_reset_after_a_silence(relay: Relay, at: str, asked: int) -> None:
+    await relay.set("reset", at=at, seconds=0.2)
+    began = time.monotonic()
+    with pytest.raises(ConnectionResetError):
+        await relay.ask()
+    assert 0.2 <= time.monotonic() - began < 10
+    assert len(relay.asked) == asked
+
+
+async def test_a_reset_that_is_lifted_in_the_silence_before_it_does_not_come(relay: Relay) -> None:
+    reset = await relay.set("reset", seconds=3600)
+    waiting = asyncio.create_task(relay.ask())
+    await until(lambda: reset.hits == 1)
+    relay.link.lift(reset)
+    assert (await waiting).endswith(BODY)
+
+
+def test_a_silence_goes_before_everything(relay: Relay) -> None:
+    with pytest.raises(FaultRefused, match="reset: seconds: does not go with after_bytes"):
+        relay.plan("reset", seconds=1, after_bytes=1)
 
 
 async def test_reset_within_the_reply(relay: Relay) -> None:

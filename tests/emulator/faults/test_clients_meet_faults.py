@@ -21,7 +21,7 @@ CLIENTS = "clients -> management_point"
 CONTENT = "clients -> distribution_point"
 SETTINGS = {
     "latency": {"seconds": 0.01}, "bandwidth": {"bytes_per_second": 10_000}, "slow_close": {"seconds": 0.01},
-    "byte_limit": {"bytes": 10},
+    "byte_limit": {"bytes": 10}, "sliced": {"bytes": 10},
 }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from emulator.errors import FaultRefused
 from tests.clients.until import until
-from tests.emulator.faults.relay import BODY, Relay, http_request
+from tests.emulator.faults.relay import BODY, Relay, http_reply, http_request
 
 
 async def test_latency_makes_replies_late_and_leaves_them_whole(relay: Relay) -> None:
@@ -76,6 +76,100 @@ async def test_a_reply_hangs_in_its_middle_and_goes_on(relay: Relay) -> None:
     relay.link.lift(hang)
     assert await reader.read() == BODY[100:]
     writer.close()
+
+
+@pytest.mark.parametrize("after_bytes", [len(BODY), len(BODY) + 1])
+async def test_a_body_that_ends_before_a_hang_passes_and_is_no_hit(relay: Relay, after_bytes: int) -> None:
+    hang = await relay.set("hang", after_bytes=after_bytes, first=1)
+    for _ in range(2):
+        assert (await relay.ask()).endswith(BODY)
+    assert (hang.hits, hang.spent) == (0, False)
+
+
+async def test_a_reply_without_a_body_has_none_to_hang_in(relay: Relay) -> None:
+    relay.reply = http_reply(b"", status="204 No Content")
+    hang = await relay.set("hang")
+    assert await relay.ask() == relay.reply
+    assert hang.hits == 0
+
+
+async def test_all_of_a_reply_hangs(relay: Relay) -> None:
+    relay.reply = http_reply(b"")
+    hang = await relay.set("hang", part="reply")
+    waiting = asyncio.create_task(relay.ask())
+    await until(lambda: bool(relay.asked))
+    await asyncio.sleep(0.05)
+    assert not waiting.done()
+    relay.link.lift(hang)
+    assert await waiting == relay.reply
+    assert hang.hits == 1
+
+
+async def test_a_request_hangs(relay: Relay) -> None:
+    hang = await relay.set("hang", part="request")
+    waiting = asyncio.create_task(relay.ask())
+    await until(lambda: hang.hits == 1)
+    await asyncio.sleep(0.05)
+    assert not relay.asked
+    relay.link.lift(hang)
+    assert (await waiting).endswith(BODY)
+    assert len(relay.asked) == 1
+
+
+@pytest.mark.parametrize(("part", "asked", "arrives"), [("request", 0, 0), ("reply", 1, 0), ("body", 1, 5)])
+async def test_what_hangs_is_closed_after_a_while(relay: Relay, part: str, asked: int, arrives: int) -> None:
+    after = {"after_bytes": arrives} if arrives else {}
+    await relay.set("hang", part=part, close_after=0.2, **after)
+    began = time.monotonic()
+    assert (await relay.ask()).partition(b"\r\n\r\n")[2] == BODY[:arrives]
+    assert 0.2 <= time.monotonic() - began < 10
+    assert len(relay.asked) == asked
+
+
+async def test_what_is_lifted_before_its_time_is_not_closed(relay: Relay) -> None:
+    hang = await relay.set("hang", part="reply", close_after=3600)
+    waiting = asyncio.create_task(relay.ask())
+    await until(lambda: bool(relay.asked))
+    relay.link.lift(hang)
+    assert (await waiting).endswith(BODY)
+
+
+def test_bytes_that_still_arrive_are_a_bodys(relay: Relay) -> None:
+    with pytest.raises(FaultRefused, match="hang: after_bytes: goes with part = body"):
+        relay.plan("hang", part="reply", after_bytes=1)
+
+
+async def test_a_reply_arrives_in_slices_and_whole(relay: Relay) -> None:
+    sliced = await relay.set("sliced", bytes=100, variation=20, pause=0.02, seed=3)
+    reader, writer = await relay.connect()
+    writer.write(http_request("/", b"", "Connection: close"))
+    await reader.readuntil(b"\r\n\r\n")
+    parts = []
+    while part := await reader.read(65536):
+        parts.append(part)
+    assert b"".join(parts) == BODY
+    assert len(parts) > 5
+    assert all(len(part) <= 120 for part in parts)
+    assert sliced.hits == 1
+    writer.close()
+
+
+async def test_slices_larger_than_what_there_is_are_no_hit(relay: Relay) -> None:
+    sliced = await relay.set("sliced", bytes=2 * len(BODY), direction="both")
+    assert (await relay.ask()).endswith(BODY)
+    assert sliced.hits == 0
+
+
+async def test_slices_of_a_request(relay: Relay) -> None:
+    sliced = await relay.set("sliced", bytes=3, direction="requests")
+    assert (await relay.ask(http_request("/", b"0123456789", "Connection: close"))).endswith(BODY)
+    assert relay.asked[0].endswith(b"0123456789")
+    assert sliced.hits == 1
+
+
+def test_slices_of_no_bytes_are_refused(relay: Relay) -> None:
+    with pytest.raises(FaultRefused, match="sliced: variation: below 5, the bytes it goes around"):
+        relay.plan("sliced", bytes=5, variation=5)
 
 
 async def test_a_hang_that_comes_in_the_middle_of_a_reply_is_met_at_once(relay: Relay) -> None:

@@ -9,6 +9,7 @@ import pytest
 from emulator.errors import FaultRefused
 from emulator.faults.delays import Latency
 from emulator.faults.fault import Fault, RoleFault
+from emulator.faults.refused import RefusedLink
 from emulator.faults.registry import KINDS, read_fault
 from emulator.faults.wire_fault import ENDPOINTS, WireFault
 from emulator.management_point.report_endpoints import REPORT_ENDPOINTS
@@ -27,7 +28,7 @@ def test_every_fault_there_is_can_be_named() -> None:
     for kind, cls in KINDS.items():
         assert cls.kind == kind
         assert cls.sentence().endswith((".", ":")), kind
-        assert issubclass(cls, RoleFault | WireFault)
+        assert issubclass(cls, RoleFault | WireFault | RefusedLink)
         assert all(field.description for field in cls.model_fields.values()), kind
 
 
@@ -48,7 +49,7 @@ def test_settings_selectors_and_counting_are_read() -> None:
 @pytest.mark.parametrize(
     ("spec", "told"),
     [
-        ({}, "kind: missing; valid: stopped, killed, hung, failing, partitioned, latency"),
+        ({}, "kind: missing; valid: stopped, killed, hung, failing, partitioned, refused, latency"),
         ({"kind": "lag"}, "kind: unknown fault 'lag'; valid: stopped, killed"),
         ({"kind": ["latency"]}, "kind: unknown fault .'latency'.; valid: stopped"),
         ({"kind": "stopped"}, "stopped: on: missing; a role, a kind of role, a computer, or"),

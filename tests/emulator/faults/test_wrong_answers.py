@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -42,6 +43,23 @@ async def test_an_answer_waits_for_those_before_it(relay: Relay) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         assert head.startswith(line)
         await reader.readexactly(20 if b"503" in line else len(BODY))
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [("http_error", {}), ("hang", {"part": "request"}), ("reset", {"seconds": 1})],
+    ids=str,
+)
+async def test_what_comes_when_the_target_has_the_request_has_nothing_to_do(
+    relay: Relay, kind: str, settings: dict[str, Any]
+) -> None:
+    relay.reply = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n01234"
+    reader, writer = await relay.connect()
+    writer.write(http_request())
+    await reader.readuntil(b"01234")
+    late = await relay.set(kind, **settings)
+    assert late.hits == 0
     writer.close()
 
 
