@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import socket
 from contextlib import nullcontext
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from emulator.ending_signals import hear_of_ending
 from emulator.errors import ConfigMgrError
 
 if TYPE_CHECKING:
@@ -114,9 +114,7 @@ async def _one_round(client: SimulatedClient) -> int:
 
 async def _until_interrupted(client: SimulatedClient) -> int:
     ended = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, ended.set)
+    hear_of_ending(lambda number: ended.set())
     await client.start()
     try:
         await ended.wait()

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 from emulator.clock import Clock
 from emulator.container import checks_of, run_computer
+from emulator.ending_signals import hear_of_ending
 from emulator.enrolment import enrol
 from emulator.errors import CannotStart
 from emulator.health import write_checks
@@ -51,15 +51,13 @@ async def up(
     public_host: str = "localhost",
     secret: str | None = None,
 ) -> None:
-    """Run a site until SIGINT or SIGTERM; print its addresses when every role answers.
+    """Run a site until SIGINT, SIGTERM or SIGHUP; print its addresses when every role answers.
 
     ``beside``: what else runs as long as the site, and its addresses as shell variables. ``log_dir``: where
     roles in processes of their own write their logs; for those in this process, the caller holds ``logs_in``.
     """
     ending = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, ending.set)
+    hear_of_ending(lambda number: ending.set())
     site = Site(
         topology,
         mode=mode,

@@ -7,12 +7,12 @@ roles cannot go on, so that the engine's restart policy sees it.
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from emulator.ending_signals import hear_of_ending
 from emulator.errors import CannotStart, SiteDatabaseUnavailable
 from emulator.health import write_checks
 from emulator.logs import get_logger
@@ -30,15 +30,13 @@ log = get_logger("container")
 
 
 async def run_computer(roles: Sequence[RoleSettings], data: Path) -> None:
-    """Run the roles until SIGTERM or SIGINT.
+    """Run the roles until SIGTERM, SIGINT or SIGHUP.
 
     Raises:
         CannotStart: with the reason; also when PostgreSQL ends by itself.
     """
     ending = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, ending.set)
+    hear_of_ending(lambda number: ending.set())
     running = asyncio.create_task(_run(roles, data))
     told = asyncio.create_task(ending.wait())
     await asyncio.wait({running, told}, return_when=asyncio.FIRST_COMPLETED)

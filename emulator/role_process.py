@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from emulator.clock import Clock
 from emulator.clock_file import follow, look
 from emulator.cmtrace import logs_in
+from emulator.ending_signals import hear_of_ending
 from emulator.errors import CannotStart, ConfigMgrError
 from emulator.logs import lines_to
 from emulator.role import Role
@@ -73,13 +74,11 @@ async def run_role(settings: RoleSettings, *, with_parent: bool = False) -> None
     clock = settings.open_clock() if not with_parent else _told_clock(settings)
     role = make_role(settings)
     words: asyncio.Queue[bytes] = asyncio.Queue()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, words.put_nowait, _END)
+    hear_of_ending(lambda number: words.put_nowait(_END))
     await role.start()
     gc.freeze()  # what starting has made lives as long as the role: nothing there to collect
     if with_parent:
-        _listen_to_parent(loop, words, clock)
+        _listen_to_parent(asyncio.get_running_loop(), words, clock)
     print(READY, flush=True)
     await _live(role, settings, words)
 

@@ -57,7 +57,14 @@ class DatabaseReadOnly(_OfDatabase):
     kind = "database_read_only"
 
     async def apply(self, site: Surroundings, role: str, memory: Memory) -> str:
-        ended = await set_read_only(self._present(site, role), read_only=True)
+        dsn = self._present(site, role)
+        try:
+            ended = await set_read_only(dsn, read_only=True)
+        except BaseException:
+            # It may be set, and no session ended yet: a fault that could not be set leaves nothing behind.
+            with contextlib.suppress(ConfigMgrError):
+                await set_read_only(dsn, read_only=False)
+            raise
         return f"default_transaction_read_only is on; {ended} sessions were ended"
 
     async def lift(self, site: Surroundings, role: str, memory: Memory) -> str:

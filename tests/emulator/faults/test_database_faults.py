@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from emulator.errors import FaultRefused, SiteDatabaseUnavailable
+from emulator.faults import database_faults
 from emulator.site import Site
+from emulator.site_database.disturbance import set_read_only
 from fixtures.topologies import find_topology
 from tests.clients.until import until
 
@@ -22,6 +24,23 @@ CHANGE = "UPDATE Collections SET Comment = 'changed' WHERE CollectionID = 'SMS00
 async def site() -> AsyncIterator[Site]:
     async with Site(find_topology("one-computer"), speed=60) as site:
         yield site
+
+
+async def test_read_only_that_comes_half_way_leaves_nothing_behind(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def cut_short(dsn: str, *, read_only: bool) -> int:
+        await set_read_only(dsn, read_only=read_only)
+        if read_only:
+            raise SiteDatabaseUnavailable("the session was lost")
+        return 0
+
+    monkeypatch.setattr(database_faults, "set_read_only", cut_short)
+    with pytest.raises(SiteDatabaseUnavailable, match="the session was lost"):
+        await site.set_fault({"kind": "database_read_only", "on": "site_database"})
+    assert site.faults() == []
+    async with site.database() as db:
+        assert await db.execute(CHANGE) == "UPDATE 1"
 
 
 async def test_read_only(site: Site) -> None:
