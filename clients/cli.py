@@ -45,7 +45,10 @@ def client_command(
     ] = None,
     log_dir: Annotated[
         Path | None,
-        typer.Option(help="write the client's logs here, in a folder named like it, for CMTrace"),
+        typer.Option(
+            envvar="CMEMU_LOG_DIR",
+            help="write the client's logs here, in a folder named like it, for CMTrace",
+        ),
     ] = None,
 ) -> None:
     """Run one simulated client against a management point; its history stands in its folder."""

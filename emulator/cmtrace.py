@@ -2,7 +2,8 @@
 
 A line is ``<![LOG[text]LOG]!><time="12:01:07.123+000" date="11-28-2026" component="mpfdm" context="" type="1"
 thread="4711" file="">``; ``type`` is 1 for information, 2 for a warning, 3 for an error. When a role or a
-client logs, the time is the site's, as its own clock shows it.
+client logs, the time is the site's, as its own clock shows it. A log that has become too long goes on in a
+new file; the old one is named ``<component>.lo_``, in the place of an older one.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 from emulator.errors import CannotStart
 from emulator.logs import heard_by, logging_client, site_time
 
+MOST = 2 * 1024 * 1024  # bytes of a log, and of the old one beside it
 TYPES = ((logging.ERROR, 3), (logging.WARNING, 2), (logging.NOTSET, 1))
 
 
@@ -38,8 +40,12 @@ class CMTraceHandler(logging.Handler):
             if client := logging_client():
                 folder = folder / client
                 folder.mkdir(exist_ok=True)
-            with (folder / f"{component}.log").open("a", encoding="utf-8", errors="replace") as file:
-                file.write(cmtrace_line(record, component, site_time()))
+            path = folder / f"{component}.log"
+            with path.open("ab") as file:
+                file.write(cmtrace_line(record, component, site_time()).encode("utf-8", "replace"))
+                full = file.tell() >= MOST
+            if full:
+                path.replace(path.with_suffix(".lo_"))
         except Exception:
             self.handleError(record)
 

@@ -56,6 +56,19 @@ def test_a_client_has_a_folder_of_its_own(tmp_path: Path) -> None:
     ]
 
 
+def test_a_long_log_goes_on_in_a_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("emulator.cmtrace.MOST", 400)
+    with logs_in(tmp_path):
+        for number in range(11):
+            get_logger("mpfdm").info(f"line {number:02}")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["mpfdm.lo_", "mpfdm.log"]
+    old, new = ((tmp_path / f"mpfdm.{end}").read_text() for end in ("lo_", "log"))
+    assert 400 <= len(old) < 800
+    last = int(old.rpartition("line ")[2][:2])
+    assert f"line {last + 1:02}" in new.splitlines()[0]
+    assert all(LINE.fullmatch(line + "\n") for line in (old + new).splitlines())
+
+
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(CannotStart, match="cannot be written"):
