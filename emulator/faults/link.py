@@ -84,14 +84,15 @@ class Link:
         """Raises OSError when the port is taken."""
         self._port = listening_socket(self.host, self.port)
         self._port.setblocking(False)
+        self._door = "open"
         await self._open_door()
+        await self._see_to_the_door()  # what was cut when it was stopped still is
 
     async def stop(self) -> None:
         """Leave the port and drop every connection."""
         await self._close_door()
         if self._port:
-            if self._door == "dropping":
-                self._empty_queue()
+            self._empty_queue()
             self._port.close()
             self._port = None
         for connection in list(self.connections):
@@ -198,7 +199,7 @@ class Link:
             connection.reset()
 
     def _empty_queue(self) -> None:
-        """Reset whoever stands in it."""
+        """Reset whoever stands in it; one that does not listen has nobody."""
         assert self._port
         if self._taken:
             self._taken.close()

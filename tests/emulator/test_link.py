@@ -227,6 +227,10 @@ async def test_a_link_that_refuses_can_be_stopped(link: Link) -> None:
     with socket.create_server((link.host, link.port)):
         pass  # the port is free
     await link.start()
+    with pytest.raises(ConnectionRefusedError):
+        await knock(link)
+    await link.admit("test")
+    assert await answers(link)
 
 
 async def test_a_reset_is_passed_on(link: Link, echo: Echo) -> None:

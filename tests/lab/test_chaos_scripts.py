@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -25,6 +26,9 @@ def taken(port: int) -> bool:
         except OSError:
             return True
     return False
+
+
+MESSAGE = re.compile(r"report made.*message_id='(\{[^}]+\})'")
 
 
 @pytest.fixture
@@ -69,3 +73,20 @@ async def test_one_cable(lab: None) -> None:
     assert process.returncode == 0, told
     assert "NOT" not in told
     assert told.rstrip().endswith("As documented.")
+
+
+async def test_a_message_is_followed_through_the_product_s_logs(lab: None) -> None:
+    client = "label=com.docker.compose.service=client"
+    found = await docker("ps", "--format", "{{.Names}}", "--filter", f"name={LAB}", "--filter", client)
+    name = found.splitlines()[0]
+    async with asyncio.timeout(180):  # containers are asked, they do not tell
+        while not (reports := MESSAGE.findall(await logs(name, "/*/InventoryAgent.log"))):  # noqa: ASYNC110
+            await asyncio.sleep(0.5)
+        for computer in ("mp1", "sitesrv"):
+            while reports[0] not in await logs(f"{LAB}-{computer}", "/*.log"):  # noqa: ASYNC110
+                await asyncio.sleep(0.5)
+
+
+async def logs(container: str, files: str) -> str:
+    """What the product's logs of a container say; nothing while there are none."""
+    return await docker("exec", container, "sh", "-c", f"cat /data/logs{files} 2>/dev/null || true")
