@@ -20,8 +20,17 @@ _END_OTHERS = """
     SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity
     WHERE backend_type = 'client backend' AND NOT pid = ANY($1::integer[])
 """
+# A superuser may have the places that are kept for superusers too.
+_PLACES = """
+    SELECT current_setting('max_connections')::integer - CASE WHEN rolsuper THEN 0 ELSE
+        current_setting('superuser_reserved_connections')::integer
+        + coalesce(current_setting('reserved_connections', true)::integer, 0) END
+    FROM pg_roles WHERE rolname = current_user
+"""
 _HOLDER = "cmemu-sessions-held"
 PATIENCE = 2.0  # real seconds in which a session is opened, or closed
+TAKING = 10.0  # real seconds until every place has to be ours
+_PAUSE = 0.01  # real seconds until somebody who is being turned away has left his place
 
 
 async def set_read_only(dsn: str, *, read_only: bool) -> int:
@@ -59,7 +68,7 @@ class HeldSessions:
         """End everybody's sessions and take every connection there is; returns how many.
 
         Raises:
-            SiteDatabaseUnavailable: the database cannot be reached.
+            SiteDatabaseUnavailable: the database cannot be reached, or others keep places for themselves.
         """
         with _told():
             first = await _connect(self._dsn)
@@ -77,13 +86,22 @@ class HeldSessions:
         return len(self._held)
 
     async def _fill(self, first: Any) -> None:
-        ended = True
-        while ended:
+        """One refusal does not mean that all are ours: who is turned away has a place for a moment too."""
+        places, ended = await first.fetchval(_PLACES), True
+        late = asyncio.get_running_loop().time() + TAKING
+        while ended or len(self._held) < places:
             with suppress(asyncpg.TooManyConnectionsError):
                 while True:
                     self._held.append(await _connect(self._dsn))
             mine = [connection.get_server_pid() for connection in self._held]
             ended = bool(await first.fetch(_END_OTHERS, mine))
+            if asyncio.get_running_loop().time() > late:
+                raise SiteDatabaseUnavailable(
+                    f"only {len(self._held)} of PostgreSQL's {places} connections could be taken in"
+                    f" {TAKING:g} s: others keep theirs, or come back at once"
+                )
+            if len(self._held) < places:
+                await asyncio.sleep(_PAUSE)
 
     async def release(self) -> None:
         """Give every connection back; returns when there is room for others, if the database is alive."""
