@@ -35,6 +35,18 @@ CLIENTS: dict[str, type[SimulatedClient]] = {
     "programs_as_scheduled": client_agents.RunsAgainAndAgain,
 }
 DRAIN = "backlogs_drain"
+SAID = {  # of what each does; red for another reason would be chance
+    "nothing_lost": "was acknowledged by the management point and is not in the site database",
+    "nothing_doubled": "-AGAIN that the client never sent",
+    "order_kept": "and loaded after it",
+    "only_for_meant": "which is not meant for it",
+    "administration_possible": "was acknowledged while site_database was stopped",
+    "others_unaffected": "while only site_server was broken",
+    "policy_versions": "went back from 2.00 to 1.00",
+    "verified_content": "nobody looked at its files just before",
+    "programs_as_scheduled": "ran again after it succeeded",
+    DRAIN: "still waits",
+}
 
 
 def red(events: list[Event], limits: Limits | None = None) -> dict[str, list[str]]:
@@ -87,6 +99,7 @@ async def test_a_broken_role_turns_exactly_its_checker_red(checker: str, tmp_pat
     kind, made = ROLES[checker]
     found = red(await everything(tmp_path, **{kind: made}))
     assert set(found) == {checker}, found
+    assert any(SAID[checker] in sentence for sentence in found[checker]), found
 
 
 async def test_a_broken_client_turns_exactly_its_checker_red(tmp_path: Path) -> None:
@@ -102,6 +115,7 @@ async def test_a_broken_client_turns_exactly_its_checker_red(tmp_path: Path) -> 
         found: dict[str, dict[str, list[str]]] = {}
         await asyncio.gather(*(one(n, checker) for n, checker in enumerate(CLIENTS)))
     assert {checker: set(said) for checker, said in found.items()} == {c: {c} for c in CLIENTS}, found
+    assert all(SAID[c] in " ".join(found[c][c]) for c in CLIENTS), found
 
 
 async def test_a_backlog_that_stays_is_seen(tmp_path: Path) -> None:
@@ -116,7 +130,7 @@ async def test_a_backlog_that_stays_is_seen(tmp_path: Path) -> None:
         await site.clock.sleep(150)
         found = red(await judged(site, run, client, drained=False), limits)
     assert set(found) == {DRAIN}, found
-    assert "still waits" in found[DRAIN][0]
+    assert SAID[DRAIN] in found[DRAIN][0]
 
 
 def test_every_checker_has_a_saboteur() -> None:

@@ -15,6 +15,7 @@ from clients.policy_agent import AssignmentsResult, BodiesResult, PolicyAgent
 from clients.program_run import Program
 from emulator.errors import ConfigMgrError, ManagementPointUnavailable
 from emulator.protocol.policy import AssignedPolicy, PolicyVersion
+from emulator.protocol.schedule import latest_due, parse_schedule
 from emulator.protocol.software_distribution import SoftwareDistributionPolicy
 from emulator.site import Site
 from emulator.site_database.database import SiteDatabase
@@ -199,10 +200,10 @@ class RunsWhatLiesThere(SimulatedClient):
 
 class _NeverHasEnough(ExecutionManager):
     def _due(self, policy: SoftwareDistributionPolicy) -> datetime | None:
-        return policy.active_time if policy.mandatory else None
+        return latest_due(parse_schedule(policy.assigned_schedule), self._clock.now())
 
-    def _refusal(self, policy: SoftwareDistributionPolicy) -> str | None:
-        return None
+    def _may_run(self, policy: SoftwareDistributionPolicy) -> bool:
+        return True
 
 
 class RunsAgainAndAgain(SimulatedClient):
