@@ -7,7 +7,8 @@ import asyncio
 from emulator.site import MODES
 from fixtures.failure_table import failure_table
 from fixtures.report.document import make_document
-from fixtures.scenario.runner import Plan, run
+from fixtures.scenario.plan import Plan
+from fixtures.scenario.runner import run
 from fixtures.topologies import find_topology
 
 GOALS = {"in-process": 20, "processes": 60}

@@ -7,7 +7,8 @@ import pytest
 from emulator.errors import FaultRefused
 from fixtures.failure_table import failure_table
 from fixtures.report.document import make_document, succeeded
-from fixtures.scenario.runner import Plan, run
+from fixtures.scenario.plan import Plan
+from fixtures.scenario.runner import run
 from fixtures.topologies import find_topology
 
 ALL = {s.id for s in failure_table().statements}

@@ -16,7 +16,8 @@ from fixtures.chaos.population import Population
 from fixtures.failure_table import failure_table
 from fixtures.packages import PackageSource, ProgramManifest
 from fixtures.report.document import make_document
-from fixtures.scenario.runner import Plan, run
+from fixtures.scenario.plan import Plan
+from fixtures.scenario.runner import run
 from fixtures.scenario_file.clientele import Clientele
 from fixtures.topologies import find_topology
 

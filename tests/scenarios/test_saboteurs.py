@@ -13,7 +13,8 @@ import pytest
 
 from fixtures.failure_table import failure_table
 from fixtures.report.document import make_document
-from fixtures.scenario.runner import Plan, run
+from fixtures.scenario.plan import Plan
+from fixtures.scenario.runner import run
 from fixtures.topologies import find_topology
 from tests.scenarios.saboteurs import (
     client_agents,
