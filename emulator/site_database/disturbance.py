@@ -15,6 +15,7 @@ import asyncpg
 
 from emulator.errors import SiteDatabaseUnavailable
 from emulator.site_database.database import OUTAGE
+from emulator.site_database.sessions import end_sessions
 
 _END_OTHERS = """
     SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity
@@ -50,7 +51,7 @@ async def set_read_only(dsn: str, *, read_only: bool) -> int:
             await connection.execute("SET default_transaction_read_only = off")
             quoted = '"' + str(name).replace('"', '""') + '"'
             await connection.execute(f"ALTER DATABASE {quoted} {setting}")
-            return len(await connection.fetch(_END_OTHERS, [connection.get_server_pid()]))
+            return await end_sessions(connection, str(name))
         finally:
             connection.terminate()
 

@@ -11,6 +11,7 @@ import asyncpg
 
 from emulator.errors import CannotStart, SchemaVersionMismatch, SiteDatabaseUnavailable
 from emulator.site_database.database import OUTAGE
+from emulator.site_database.sessions import BEGINNING, OPEN, end_sessions
 
 SCHEMA_VERSION = 5
 SCHEMA = Path(__file__).with_name("schema.sql")
@@ -59,14 +60,8 @@ async def create_database(admin_dsn: str, name: str, template: str | None = None
         # Copying files needs two checkpoints, which a busy server takes long for; the log does not.
         copied = f' TEMPLATE "{template}" STRATEGY wal_log' if template else ""
         if template:
-            await _end_sessions(at, template)
+            await end_sessions(at, template)
         await at.execute(f'CREATE DATABASE "{name}"{copied}')
-
-
-async def _end_sessions(at: Any, database: str) -> None:
-    await at.execute(
-        "SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity WHERE datname = $1", database
-    )
 
 
 async def drop_database(admin_dsn: str, name: str) -> None:
@@ -107,9 +102,9 @@ async def replace_database(admin_dsn: str, name: str, successor: str, old_name: 
     async with connection(admin_dsn) as at:
         # One message, so that nobody finds the time to come back between the end of sessions and the lock
         # of the renaming; and one transaction, which a server that dies in it undoes.
+        ending = "; ".join(query.replace("$1", f"'{name}'") for query in (BEGINNING, OPEN))
         await at.execute(
-            "BEGIN; SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity "
-            f"WHERE datname = '{name}'; "
+            f"BEGIN; {ending}; "
             f'ALTER DATABASE "{name}" RENAME TO "{old_name}"; '
             f'ALTER DATABASE "{successor}" RENAME TO "{name}"; COMMIT'
         )

@@ -29,6 +29,7 @@ from emulator.errors import CannotStart, FaultRefused, SiteDatabaseUnavailable
 from emulator.site_database import supervisor
 from emulator.site_database.cluster import Cluster, programs
 from emulator.site_database.database import OUTAGE
+from emulator.site_database.sessions import end_sessions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -327,9 +328,7 @@ async def _set_sessions(maintenance_dsn: str, database: str, *, allowed: bool) -
     async with _connected(maintenance_dsn) as connection:
         await connection.execute(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS {str(allowed).lower()}")
         if not allowed:
-            await connection.execute(
-                "SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity WHERE datname = $1", database
-            )
+            await end_sessions(connection, database)
 
 
 def _quoted(text: str) -> str:
