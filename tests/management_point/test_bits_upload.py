@@ -20,7 +20,7 @@ from emulator.management_point.management_point import ManagementPoint
 from emulator.management_point.upload_sessions import UploadSessions
 from emulator.protocol.message import encode_message
 from emulator.protocol.report_file import ReportFile
-from tests.management_point.conftest import Client
+from tests.management_point.lab import Client
 from tests.management_point.test_report_endpoints import hardware
 
 URL = "/CCM_Incoming/{0F8FAD5B-D9CB-469F-A165-70867728950E}"
