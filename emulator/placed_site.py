@@ -39,6 +39,7 @@ class PlacedSite:
     _hosts: dict[str, RoleHost]
     _given_dsn: str | None
     _database_timeout: float
+    _link_timeout: float
     _listen: str | None
     _journal_bytes: int
     _log_dir: Path | None
@@ -146,6 +147,7 @@ class PlacedSite:
             database=None if address.kind == "distribution_point" else self._dsn_for(role),
             replica=self._replica_for(address),
             database_timeout=self._database_timeout,
+            link_timeout=self._link_timeout,
             clock=self.clock.settings,
             clock_file=self.clock.path.resolve(),
             security=self.topology.security,
@@ -177,7 +179,7 @@ class PlacedSite:
         return Journal({name: self.folder(name) / "journal" for name in names})
 
     @asynccontextmanager
-    async def database(self, timeout: float = 2.0, role: str | None = None) -> AsyncIterator[SiteDatabase]:
+    async def database(self, timeout: float = 10.0, role: str | None = None) -> AsyncIterator[SiteDatabase]:
         """A look into the site database, or another role's, for those who check."""
         dsn = self.database_of(role) if role else self.dsn
         db = SiteDatabase(dsn, timeout=timeout, max_size=2, name="cmemu-observer")

@@ -20,6 +20,8 @@ PROBES = {
     "distribution_point": "/SMS_DP_SMSPKG$/",
 }
 
+PATIENCE_WITH_THE_BROKEN, PATIENCE = 1.0, 4.0  # real seconds
+
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
@@ -35,8 +37,18 @@ class ProbedSite(PlacedSite):
 
     _observer: ssl.SSLContext | bool = True  # how a probe speaks TLS
 
-    async def probe(self, role: str, timeout: float = 1.0) -> ProbeResult:
-        """Ask a role as a stranger would; an HTTP 503 counts as no answer."""
+    @property
+    def broken(self) -> dict[str, str]:
+        """Roles that were taken away, and how."""
+        return {}
+
+    async def probe(self, role: str, timeout: float | None = None) -> ProbeResult:
+        """Ask a role as a stranger would; an HTTP 503 counts as no answer.
+
+        ``timeout``: real seconds; one where the role was taken away and shall not answer, else four, in which
+        a busy machine answers too.
+        """
+        timeout = timeout or (PATIENCE_WITH_THE_BROKEN if role in self.broken else PATIENCE)
         address = self.roles[role]
         if address.kind in DATABASES:
             return await self._probe_database(role, timeout)

@@ -65,6 +65,7 @@ class Site(BreakableSite):
         parts: Mapping[str, Callable[[RoleSettings], Role]] | None = None,
         history: History | None = None,
         database_timeout: float = 2.0,
+        link_timeout: float = 2.0,
         links: bool = False,
         journal: int = JOURNAL,
         postgres: PostgresServer | None = None,
@@ -75,6 +76,8 @@ class Site(BreakableSite):
     ) -> None:
         """A site of this topology, not started yet.
 
+        ``database_timeout``, ``link_timeout``: real seconds that roles wait for the site database, and for
+        each other; on a machine that stalls now and then, two are few.
         ``links``: put a relay on every arrow from one role to another, so that it can be cut.
         ``journal``: bytes of messages that each role keeps; 0 for none.
         ``log_dir``: where roles in processes of their own write the product's logs, a folder each; for those
@@ -101,6 +104,7 @@ class Site(BreakableSite):
         self._shared_postgres = postgres
         self._log_dir = log_dir
         self._database_timeout = database_timeout
+        self._link_timeout = link_timeout
         self._given_history = history
         self._with_links = links
         self._journal_bytes = journal

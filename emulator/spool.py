@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emulator.errors import CannotStart, UnsafePath
+from emulator.to_the_end import to_the_end
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,120}")
 
@@ -41,7 +42,7 @@ class Spool:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             for leftover in folder.glob("*.tmp"):
-                leftover.unlink()  # never acknowledged: the writer died before the rename
+                leftover.unlink(missing_ok=True)  # never acknowledged: the writer died before the rename
         except OSError as exc:
             raise CannotStart(f"{folder}: the folder cannot be written ({exc.strerror})") from exc
         self._entries = {e.key: e for e in sorted(self._scan())}
@@ -92,8 +93,9 @@ class Spool:
         for key, _ in files:
             if not _KEY.fullmatch(key):
                 raise UnsafePath(f"{key!r} is not a plain name of letters, digits, '-' and '_'")
-        # Who gives up waiting must not leave a file on the disk that is not among the entries.
-        return await asyncio.shield(self._put_all(files))
+        # Who gives up waiting must not leave a file on the disk that is not among the entries, nor a thread
+        # that still writes where he may want to tidy up.
+        return await to_the_end(self._put_all(files))
 
     async def _put_all(self, files: Sequence[tuple[str, bytes]]) -> list[SpoolEntry]:
         async with self._lock:

@@ -10,7 +10,7 @@ from emulator.errors import SiteDatabaseUnavailable
 from emulator.settings import DATABASES, RoleAddress
 from emulator.site import Site
 
-PATIENCE = 1.0  # real seconds for one question
+PATIENCE = 4.0  # real seconds for one question: less than who asks for our stage may wait
 
 
 class Readiness:
@@ -47,7 +47,7 @@ class Readiness:
         fault = self._site.broken.get(role.name)
         if fault:
             return "offline", f"taken away: {fault}"
-        seen = await self._site.probe(role.name, PATIENCE)
+        seen = await self._site.probe(role.name)
         if role.kind in DATABASES:
             if not seen.answers:
                 return "starting", seen.seen

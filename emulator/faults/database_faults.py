@@ -12,11 +12,14 @@ from pydantic import Field
 from emulator.errors import ConfigMgrError, FaultRefused
 from emulator.faults.fault import Memory, RoleFault
 from emulator.faults.surroundings import Surroundings
+from emulator.logs import get_logger
 from emulator.role_host import DatabaseHost
 from emulator.site_database.disturbance import HeldSessions, set_read_only
 from emulator.site_database.server import MAINTENANCE
 
 _TASK, _HELD = "task", "held"
+_PAUSE_AFTER_FAILURE = 0.5  # real seconds
+log = get_logger("faults")
 AWAKE = ("stopped", "killed", "hung")  # how a database is broken that must not be woken by a slow one
 
 
@@ -105,6 +108,10 @@ class _Repeated(_OfDatabase):
                 with contextlib.suppress(ConfigMgrError):
                     await doing
                 raise
+            except ConfigMgrError as exc:
+                # A database that did not start this time is started by the next turn.
+                log.warning("failed, and is done again", kind=self.kind, reason=str(exc))
+                await asyncio.sleep(_PAUSE_AFTER_FAILURE)
 
     async def _end(self, memory: Memory) -> None:
         task = memory[_TASK]

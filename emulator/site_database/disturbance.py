@@ -7,6 +7,7 @@ held. Nothing of it is known to the roles.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -29,8 +30,8 @@ _PLACES = """
     FROM pg_roles WHERE rolname = current_user
 """
 _HOLDER = "cmemu-sessions-held"
-PATIENCE = 2.0  # real seconds in which a session is opened, or closed
-TAKING = 10.0  # real seconds until every place has to be ours
+PATIENCE = 10.0  # real seconds in which a session is opened, or closed
+TAKING = 30.0  # real seconds until every place has to be ours
 _PAUSE = 0.01  # real seconds until somebody who is being turned away has left his place
 
 
@@ -89,20 +90,21 @@ class HeldSessions:
     async def _fill(self, first: Any) -> None:
         """One refusal does not mean that all are ours: who is turned away has a place for a moment too."""
         places, ended = await first.fetchval(_PLACES), True
-        late = asyncio.get_running_loop().time() + TAKING
+        began = time.monotonic()
         while ended or len(self._held) < places:
             with suppress(asyncpg.TooManyConnectionsError):
                 while True:
                     self._held.append(await _connect(self._dsn))
             mine = [connection.get_server_pid() for connection in self._held]
             ended = bool(await first.fetch(_END_OTHERS, mine))
-            if asyncio.get_running_loop().time() > late:
+            if len(self._held) >= places:
+                continue
+            if time.monotonic() - began > TAKING:
                 raise SiteDatabaseUnavailable(
                     f"only {len(self._held)} of PostgreSQL's {places} connections could be taken in"
                     f" {TAKING:g} s: others keep theirs, or come back at once"
                 )
-            if len(self._held) < places:
-                await asyncio.sleep(_PAUSE)
+            await asyncio.sleep(_PAUSE)
 
     async def release(self) -> None:
         """Give every connection back; returns when there is room for others, if the database is alive."""

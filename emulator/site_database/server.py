@@ -211,7 +211,7 @@ class PostgresServer:
                     f"PostgreSQL cannot start on {place} ({self._last_words()}); see {self.log}"
                 )
             await asyncio.sleep(0.005)
-        async with _connected(self.dsn(MAINTENANCE)) as connection:
+        async with _connected(self.dsn(MAINTENANCE), START_SECONDS) as connection:
             if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", DATABASE):
                 await connection.execute(f'CREATE DATABASE "{DATABASE}"')
             if self._password is not None:
@@ -311,9 +311,10 @@ class ExternalServer:
 
 
 @asynccontextmanager
-async def _connected(dsn: str) -> AsyncIterator[Any]:
+async def _connected(dsn: str, timeout: float = 10.0) -> AsyncIterator[Any]:
+    """A session; it may take so many seconds to begin, on a machine that is busy with other things."""
     try:
-        connection: Any = await asyncpg.connect(dsn, timeout=2.0)
+        connection: Any = await asyncpg.connect(dsn, timeout=timeout)
     except OUTAGE as exc:
         raise SiteDatabaseUnavailable(f"PostgreSQL cannot be reached ({type(exc).__name__}: {exc})") from exc
     try:

@@ -55,7 +55,7 @@ async def make_client(site: FakeSite, tmp_path: Path) -> AsyncIterator[MakeClien
             "site_code": SITE_CODE,
             "data": tmp_path / name,
             "schedules_enabled": False,
-            "request_timeout": 1.0,
+            "request_timeout": 30.0,  # nobody here is silent
         }
         settings = ClientSettings.model_validate(values | changes)
         made.append(SimulatedClient(settings, clock or Clock(ClockSettings(speed=speed)), told))

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -44,24 +45,25 @@ COLLECT = """
 """
 
 
-async def begin(settings: ClientSettings, work: str) -> asyncio.subprocess.Process:
+async def killed_when(happened: Callable[[], object], settings: ClientSettings, work: str) -> None:
+    """A life of a client, from its start until something has happened; nothing of it is left in any case."""
     settings.data.mkdir(parents=True, exist_ok=True)
     script = LIFE.replace("{work}", work)
-    return await asyncio.create_subprocess_exec(sys.executable, "-c", script, settings.model_dump_json())
-
-
-async def kill(process: asyncio.subprocess.Process) -> None:
-    os.kill(process.pid, signal.SIGKILL)
-    assert await process.wait() == -signal.SIGKILL
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", script, settings.model_dump_json())
+    try:
+        await until(lambda: process.returncode is not None or happened())
+        assert process.returncode is None, "it ended by itself"
+    finally:
+        if process.returncode is None:
+            os.kill(process.pid, signal.SIGKILL)
+        assert await process.wait() == -signal.SIGKILL
 
 
 async def test_in_the_middle_of_a_download(make_client: MakeClient, site: FakeSite, tmp_path: Path) -> None:
     site.package(size=2_000_000)
     policy = site.advertise()[1]
     settings = make_client("PC09", bits_bytes_per_second=1_000_000).settings
-    process = await begin(settings, DOWNLOAD)
-    await until(lambda: site.dp.served > 300_000)
-    await kill(process)
+    await killed_when(lambda: site.dp.served > 300_000, settings, DOWNLOAD)
     # another life asks for the rest only, and the program that was wanted runs once
     client = make_client("PC09")
     await client.start()
@@ -75,9 +77,7 @@ async def test_in_the_middle_of_a_download(make_client: MakeClient, site: FakeSi
 @pytest.mark.parametrize("reports", [3, 8, 15])
 async def test_in_the_middle_of_reporting(make_client: MakeClient, site: FakeSite, reports: int) -> None:
     settings = make_client("PC09").settings
-    process = await begin(settings, COLLECT)
-    await until(lambda: len(site.mp.reports) >= reports)
-    await kill(process)
+    await killed_when(lambda: len(site.mp.reports) >= reports, settings, COLLECT)
     client = make_client("PC09")
     await client.start()
     await client.inventory_agent.collect_hardware()
@@ -104,9 +104,7 @@ async def test_what_was_told_before_the_kill_is_in_the_history(
     own = History(path=tmp_path / "harness.jsonl")
     for _ in range(2):  # two lives, one file
         before = len(site.mp.reports)
-        process = await begin(settings, COLLECT)
-        await until(lambda before=before: len(site.mp.reports) >= before + 4)
-        await kill(process)
+        await killed_when(lambda before=before: len(site.mp.reports) >= before + 4, settings, COLLECT)
         own.note("PC09", "client_killed")
     own.close()
     told = merge(read_history(tmp_path / "harness.jsonl"), read_history(journal))

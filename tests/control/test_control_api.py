@@ -64,8 +64,8 @@ class Lab:
 @pytest.fixture
 async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
     async with (
-        Site(find_topology("one-computer"), data=tmp_path / "site") as site,
-        HostedClients(site, 2, schedules_enabled=False) as clients,
+        Site(find_topology("one-computer"), data=tmp_path / "site", database_timeout=30) as site,
+        HostedClients(site, 2, schedules_enabled=False, request_timeout=30) as clients,
         ControlApi(Control(site, clients, reproduce)) as api,
         aiohttp.ClientSession() as http,
     ):
@@ -286,7 +286,7 @@ async def test_who_hangs_up_while_a_role_stops_finds_it_stopped(
 
 async def test_who_hangs_up_during_a_reset_leaves_a_site_that_is_whole(tmp_path: Path) -> None:
     async with (
-        Site(find_topology("one-computer"), data=tmp_path / "site") as site,
+        Site(find_topology("one-computer"), data=tmp_path / "site", database_timeout=30) as site,
         aiohttp.ClientSession() as http,
     ):
         clients = SlowClients()
@@ -318,7 +318,7 @@ def test_what_only_this_machine_reaches() -> None:
 
 async def test_where_others_can_reach_it_there_is_no_control_without_the_token(tmp_path: Path) -> None:
     async with (
-        Site(find_topology("one-computer"), data=tmp_path / "site") as site,
+        Site(find_topology("one-computer"), data=tmp_path / "site", database_timeout=30) as site,
         ControlApi(Control(site), "0.0.0.0") as api,
         aiohttp.ClientSession() as http,
     ):

@@ -44,8 +44,8 @@ def hash_of(files: Mapping[str, bytes]) -> str:
 
 
 async def until(happened: Callable[[], bool]) -> None:
-    """Wait for something outside to happen; fails after five seconds."""
-    for _ in range(500):
+    """Wait for something outside to happen; fails after half a minute."""
+    for _ in range(3000):
         if happened():
             return
         await asyncio.sleep(0.01)

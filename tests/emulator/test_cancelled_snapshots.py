@@ -16,6 +16,7 @@ from emulator.site_database.spare import SpareDatabase
 from emulator.snapshots import Snapshots
 from fixtures.topologies import find_topology
 from tests.emulator.clients_of_a_word import Clients
+from tests.patience import PATIENT
 
 CHANGE = "UPDATE Collections SET Comment = $1 WHERE CollectionID = 'SMS00001'"
 ASK = "SELECT Comment FROM Collections WHERE CollectionID = 'SMS00001'"
@@ -33,7 +34,7 @@ STEPS: tuple[tuple[type[Any], str], ...] = (
 
 @pytest.fixture
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
-    async with Site(find_topology("one-computer"), data=tmp_path / "site") as running:
+    async with Site(find_topology("one-computer"), data=tmp_path / "site", **PATIENT) as running:
         yield running
 
 

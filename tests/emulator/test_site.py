@@ -10,6 +10,7 @@ import pytest
 from emulator.errors import CannotStart, FaultRefused, TopologyError
 from emulator.site import MODES, Mode, Site
 from emulator.topology import Topology, load_topology
+from tests.patience import PATIENT
 
 SITES = Path(__file__).parents[2] / "fixtures" / "sites"
 
@@ -52,7 +53,7 @@ async def test_one_of_two_distribution_points(site: Site) -> None:
 
 
 async def test_what_cannot_be_done_is_refused_by_name() -> None:
-    async with Site(topology("one-computer")) as site:
+    async with Site(topology("one-computer"), **PATIENT) as site:
         with pytest.raises(FaultRefused, match="use --mode processes"):
             await site.break_("management_point", "killed")
         with pytest.raises(FaultRefused, match="unknown fault 'sleepy'; valid: stopped"):
@@ -68,7 +69,7 @@ async def test_a_kept_folder_keeps_addresses_secret_and_data(tmp_path: Path, mod
     tmp_path.chmod(0o755)
     kept = []
     for _ in range(2):
-        async with Site(topology("one-computer"), mode=mode, data=tmp_path / "site") as site:
+        async with Site(topology("one-computer"), mode=mode, data=tmp_path / "site", **PATIENT) as site:
             async with site.database() as db:
                 await db.execute(
                     "UPDATE Collections SET Comment = Comment || 'x' WHERE CollectionID = 'SMS00001'"
@@ -82,7 +83,7 @@ async def test_a_kept_folder_keeps_addresses_secret_and_data(tmp_path: Path, mod
 
 
 async def test_a_port_in_use_is_said_plainly(tmp_path: Path) -> None:
-    async with Site(topology("one-computer"), data=tmp_path / "a") as first:
+    async with Site(topology("one-computer"), data=tmp_path / "a", **PATIENT) as first:
         kept = json.loads((tmp_path / "a" / "site.json").read_text())
         other = tmp_path / "b"
         other.mkdir()
@@ -97,7 +98,7 @@ async def test_a_port_in_use_is_said_plainly(tmp_path: Path) -> None:
 
 
 async def test_a_folder_of_another_topology_is_refused(tmp_path: Path) -> None:
-    async with Site(topology("one-computer"), data=tmp_path / "a"):
+    async with Site(topology("one-computer"), data=tmp_path / "a", **PATIENT):
         pass
     with pytest.raises(CannotStart, match="belongs to another topology, 'one-computer'"):
         await Site(topology("typical"), data=tmp_path / "a").start()
@@ -116,7 +117,7 @@ async def test_a_dsn_that_does_not_answer_is_said_plainly() -> None:
 
 async def test_one_that_is_being_stopped_is_stopped_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     stopping = asyncio.Event()
-    site = Site(topology("one-computer"))
+    site = Site(topology("one-computer"), **PATIENT)
     stop = site.stop
 
     async def stopped() -> None:

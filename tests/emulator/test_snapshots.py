@@ -15,11 +15,12 @@ from fixtures.administrator import Administrator
 from fixtures.packages import PackageSource
 from fixtures.topologies import find_topology
 from tests.emulator.clients_of_a_word import Clients
+from tests.patience import PATIENT
 
 
 @pytest.fixture
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
-    async with Site(find_topology("one-computer"), data=tmp_path / "site") as running:
+    async with Site(find_topology("one-computer"), data=tmp_path / "site", **PATIENT) as running:
         yield running
 
 
@@ -82,7 +83,9 @@ async def test_a_reset_goes_back_to_the_beginning_as_often_as_you_like(site: Sit
 
 
 async def test_processes_stay_while_their_roles_go_back(tmp_path: Path) -> None:
-    async with Site(find_topology("one-computer"), data=tmp_path / "site", mode="processes") as site:
+    async with Site(
+        find_topology("one-computer"), data=tmp_path / "site", mode="processes", **PATIENT
+    ) as site:
         snapshots = Snapshots(site)
         await snapshots.prepare_reset()
         before = role_processes(site)
@@ -101,7 +104,9 @@ async def test_processes_stay_while_their_roles_go_back(tmp_path: Path) -> None:
 
 
 async def test_a_process_that_dies_while_its_role_rests_is_replaced(tmp_path: Path) -> None:
-    async with Site(find_topology("one-computer"), data=tmp_path / "site", mode="processes") as site:
+    async with Site(
+        find_topology("one-computer"), data=tmp_path / "site", mode="processes", **PATIENT
+    ) as site:
         before = role_processes(site)
         async with site.paused():
             for pid in before:

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -144,3 +146,37 @@ async def test_who_gives_up_waiting_leaves_no_file_that_nobody_knows(tmp_path: P
     await asyncio.gather(putting, return_exceptions=True)
     await spool.put("b", b"2")
     assert [e.key for e in spool.entries()] == [e.key for e in Spool(tmp_path).entries()] == ["a", "b"]
+
+
+async def test_who_gives_up_waiting_goes_when_nothing_is_being_written_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """He may tidy the folder up next."""
+    begun, sync = threading.Event(), os.fsync
+
+    def slow(descriptor: int) -> None:
+        begun.set()
+        time.sleep(0.05)  # a busy disk
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", slow)
+    putting = asyncio.create_task(Spool(tmp_path).put("a", b"1"))
+    await asyncio.to_thread(begun.wait)
+    putting.cancel()
+    await asyncio.gather(putting, return_exceptions=True)
+    assert [file.name for file in tmp_path.iterdir()] == ["000000000001-a.msg"]
+    assert putting.cancelled()
+
+
+def test_a_leftover_that_is_put_in_its_place_just_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a thread of an earlier life that still writes."""
+    glob = Path.glob
+
+    def late(self: Path, pattern: str) -> list[Path]:
+        found = list(glob(self, pattern))
+        return [*found, self / "000000000001-a.msg.tmp"] if pattern == "*.tmp" else found
+
+    monkeypatch.setattr(Path, "glob", late)
+    assert Spool(tmp_path).entries() == []

@@ -31,8 +31,8 @@ SPEED = 600.0  # the 30 seconds of mpfdm last 50 ms
 
 
 async def until(happened: Callable[[], bool]) -> None:
-    """Wait for something outside to happen; fails after ten seconds."""
-    for _ in range(1000):
+    """Wait for something outside to happen; fails after half a minute."""
+    for _ in range(3000):
         if happened():
             return
         await asyncio.sleep(0.01)
@@ -83,6 +83,8 @@ class Lab:
             data=data,
             secret=SECRET,
             database=database.dsn,
+            database_timeout=30.0,
+            link_timeout=30.0,
             max_body=100_000,
             clock=ClockSettings(speed=SPEED),
         )

@@ -15,6 +15,7 @@ from clients.settings import ClientSettings
 from emulator.errors import ClockRefused
 from emulator.site import MODES, Mode, Site
 from fixtures.topologies import find_topology
+from tests.patience import PATIENT
 
 PATIENCE = 30.0  # real seconds
 
@@ -30,6 +31,7 @@ class Lab:
             site_code=site.site_code,
             data=folder / "PC01",
             schedules_enabled=False,
+            request_timeout=30.0,
         )
         self.client = SimulatedClient(settings, site.clock.of("PC01"), site.history)
 
@@ -65,7 +67,7 @@ class Lab:
 
 @pytest.fixture(params=MODES)
 async def lab(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Lab]:
-    async with Site(find_topology("four-computers"), mode=request.param) as site:
+    async with Site(find_topology("four-computers"), mode=request.param, **PATIENT) as site:
         site.clock.freeze()
         lab = Lab(site, tmp_path)
         await lab.client.start()
@@ -179,10 +181,10 @@ async def inventory_of_a_clock_put_back(lab: Lab) -> None:
 async def test_a_kept_folder_keeps_the_clock() -> None:
     topology = find_topology("one-computer")
     with tempfile.TemporaryDirectory(prefix="cmemu-tests-") as folder:
-        async with Site(topology, data=Path(folder) / "site", speed=50) as site:
+        async with Site(topology, data=Path(folder) / "site", speed=50, **PATIENT) as site:
             site.clock.freeze()
             site.clock.set_skew("distribution_point", -5)
             kept = site.clock.settings
-        async with Site(topology, data=Path(folder) / "site") as site:
+        async with Site(topology, data=Path(folder) / "site", **PATIENT) as site:
             assert site.clock.settings == kept
             assert (site.clock.speed, site.clock.frozen) == (50, True)

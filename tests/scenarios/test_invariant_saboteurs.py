@@ -15,6 +15,7 @@ from emulator.history import Event, History
 from emulator.site import Site
 from fixtures.checkers.invariants import CHECKERS, Limits, check_all, missing_evidence
 from fixtures.topologies import find_topology
+from tests.patience import PATIENT
 from tests.scenarios.saboteurs import client_agents, management_points, site_servers
 from tests.scenarios.short_run import MEANT, OTHER, ShortRun, judged, short_run
 
@@ -62,7 +63,7 @@ def red(events: list[Event], limits: Limits | None = None) -> dict[str, list[str
 @asynccontextmanager
 async def running(folder: Path, **parts: type[Any]) -> AsyncIterator[tuple[Site, ShortRun]]:
     async with (
-        Site(find_topology("four-computers"), speed=SPEED, parts=parts or None) as site,
+        Site(find_topology("four-computers"), speed=SPEED, parts=parts or None, **PATIENT) as site,
         short_run(site, folder) as run,
     ):
         yield site, run

@@ -20,6 +20,7 @@ from fixtures.scenario.plan import Plan
 from fixtures.scenario.runner import run
 from fixtures.scenario_file.clientele import Clientele
 from fixtures.topologies import find_topology
+from tests.patience import PATIENT
 
 
 def urls_of(site: Site) -> set[str]:
@@ -29,7 +30,7 @@ def urls_of(site: Site) -> set[str]:
 
 @pytest.mark.proves("native.end_to_end")
 async def test_register_policy_content_program_report(tmp_path: Path) -> None:
-    async with Site(find_topology("native"), data=tmp_path / "site") as site:
+    async with Site(find_topology("native"), data=tmp_path / "site", **PATIENT) as site:
         settings = ClientSettings(
             name="PC01",
             management_point=site.url("management_point"),
@@ -86,10 +87,10 @@ async def until_known(administrator: Administrator, client: SimulatedClient) -> 
 
 async def test_a_computer_of_another_authority_is_no_client(tmp_path: Path) -> None:
     data = tmp_path / "PC01"
-    async with Site(find_topology("native"), data=tmp_path / "another") as another:
+    async with Site(find_topology("native"), data=tmp_path / "another", **PATIENT) as another:
         await another.enrol("PC01", data)
         ours = (another.data / "pki" / "authority_certificate.pem").read_bytes()
-    async with Site(find_topology("native"), data=tmp_path / "site") as site:
+    async with Site(find_topology("native"), data=tmp_path / "site", **PATIENT) as site:
         settings = ClientSettings(
             name="PC01",
             management_point=site.url("management_point"),
@@ -110,7 +111,7 @@ async def test_a_computer_of_another_authority_is_no_client(tmp_path: Path) -> N
 
 
 async def test_who_makes_clients_enrols_them(tmp_path: Path) -> None:
-    async with Site(find_topology("native"), data=tmp_path / "site") as site:
+    async with Site(find_topology("native"), data=tmp_path / "site", **PATIENT) as site:
         population = Population(site, tmp_path / "chaos", seed=1)
         clientele = Clientele(site, tmp_path / "scenario", {"PC02": {}}, seed=1, patience=10.0)
         for makers in population, clientele:

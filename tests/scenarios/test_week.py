@@ -8,10 +8,11 @@ from emulator.protocol.report_file import ReportKind
 from emulator.site import Site
 from fixtures.scenario.week import WEEK, Week
 from fixtures.topologies import find_topology
+from tests.patience import PATIENT
 
 
 async def test_every_report_once_and_at_its_time(tmp_path: Path) -> None:
-    async with Site(find_topology("four-computers")) as site:
+    async with Site(find_topology("four-computers"), **PATIENT) as site:
         week = Week(site, tmp_path)
         assert await week.run() == []
         assert site.clock.time() == week.began + WEEK

@@ -57,10 +57,12 @@ async def test_a_session_lost_in_a_transaction(site_database: SiteDatabase) -> N
 
 
 async def test_a_slow_answer_is_an_outage_and_the_next_question_is_answered(site_dsn: str) -> None:
-    db = SiteDatabase(site_dsn, timeout=0.2, max_size=1)
+    db = SiteDatabase(site_dsn, timeout=30.0, max_size=1)
     await db.open()
+    patience, db.timeout = db.timeout, 0.2
     with pytest.raises(SiteDatabaseUnavailable, match="TimeoutError"):
-        await db.fetchval("SELECT pg_sleep(1)")
+        await db.fetchval("SELECT pg_sleep(60)")
+    db.timeout = patience
     assert await db.fetchval("SELECT 1") == 1
     await db.close()
 

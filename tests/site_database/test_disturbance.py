@@ -99,3 +99,20 @@ async def test_an_account_that_is_no_superuser_takes_what_it_may(server: Postgre
     with pytest.raises(asyncpg.TooManyConnectionsError):
         await asyncpg.connect(server.dsn().replace("postgres@", "lab@"))
     await held.release()
+
+
+async def test_all_of_them_are_all_of_them_however_long_it_took(
+    server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = disturbance._connect
+
+    async def late(dsn: str) -> Any:
+        session = await connect(dsn)
+        if len(held._held) == PLACES - 1:
+            monkeypatch.setattr(disturbance, "TAKING", -1.0)
+        return session
+
+    monkeypatch.setattr(disturbance, "_connect", late)
+    held = HeldSessions(server.dsn(MAINTENANCE), DATABASE)
+    assert await held.take() == PLACES
+    await held.release()

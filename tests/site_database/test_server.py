@@ -57,7 +57,7 @@ async def kept(server: PostgresServer) -> list[int]:
 
 
 class opened:
-    def __init__(self, server: PostgresServer | ExternalServer, timeout: float = 2.0) -> None:
+    def __init__(self, server: PostgresServer | ExternalServer, timeout: float = 30.0) -> None:
         self.db = SiteDatabase(server.dsn(), timeout=timeout)
 
     async def __aenter__(self) -> SiteDatabase:
@@ -123,15 +123,17 @@ async def test_killed_means_connections_are_refused(server: PostgresServer) -> N
 
 
 async def test_frozen_means_silence_and_thawed_means_as_before(server: PostgresServer) -> None:
-    async with opened(server, timeout=0.3) as db:
+    async with opened(server) as db:
         await db.fetchval("SELECT 1")
+        patience, db.timeout = db.timeout, 0.3
         server.suspend()
         started = asyncio.get_running_loop().time()
         for _ in range(2):  # over a session that was open, and over a new one
             with pytest.raises(SiteDatabaseUnavailable):
                 await db.fetchval("SELECT 1")
-        assert asyncio.get_running_loop().time() - started < 1.5
+        assert asyncio.get_running_loop().time() - started < patience
         server.resume()
+        db.timeout = patience
         assert await db.fetchval("SELECT 1") == 1
 
 

@@ -29,7 +29,7 @@ async def root(postgres: PostgresServer) -> AsyncIterator[Any]:
 @pytest.fixture
 async def beginning(site_dsn: str, root: Any) -> asyncio.Task[Any]:
     """On its way in: PostgreSQL has checked it, and rests before it goes on (post_auth_delay, in seconds)."""
-    slow = {"post_auth_delay": "1"}
+    slow = {"post_auth_delay": "3"}
     coming = asyncio.create_task(asyncpg.connect(site_dsn, server_settings=slow))
     while not await root.fetchval(LET_IN):  # noqa: ASYNC110 - nobody tells
         await asyncio.sleep(0.005)

@@ -41,7 +41,7 @@ async def start_site_server(
         speed: float = 1.0,
         dsn: str = site_dsn,
         others: tuple[RoleAddress, ...] = (),
-        link_timeout: float = 2.0,
+        link_timeout: float = 30.0,
     ) -> SiteServer:
         me = RoleAddress(
             name="site_server",
@@ -58,6 +58,7 @@ async def start_site_server(
             data=tmp_path / "site_server",
             secret=SECRET,
             database=dsn,
+            database_timeout=30.0,
             link_timeout=link_timeout,
             security=Security(users=USERS),
             clock=ClockSettings(speed=speed),

@@ -120,7 +120,7 @@ async def test_what_comes_shortly_after_is_loaded_with_the_first(
     tmp_path: Path, site_database: SiteDatabase
 ) -> None:
     class Hasty(StateSystem):
-        longest_gathering = 0.05
+        longest_gathering = 3.0
 
     desk = Desk(tmp_path, site_database, speed=1.0)  # ten seconds are ten seconds, and bounded
     await desk.add_client()

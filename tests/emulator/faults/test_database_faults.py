@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from emulator.errors import FaultRefused, SiteDatabaseUnavailable
+from emulator.errors import CannotStart, FaultRefused, SiteDatabaseUnavailable
 from emulator.faults import database_faults
 from emulator.site import Site
 from emulator.site_database.disturbance import set_read_only
@@ -77,14 +77,33 @@ async def test_restarting(site: Site) -> None:
 
     times = {await started()}
     fault = await site.set_fault({"kind": "database_restarting", "on": "site_database", "pause": 0.2})
-    while len(times - {None}) < 3:  # before, and two restarts at least
-        times.add(await started())
+    async with asyncio.timeout(120):
+        while len(times - {None}) < 3:  # before, and two restarts at least
+            times.add(await started())
     await site.lift_fault(fault)
     last = await started()
     assert last is not None
     async with site.database() as db:  # one session, which no restart ends
         await db.fetchval("SELECT pg_sleep(0.5)")
     assert await started() == last
+
+
+async def test_a_restart_that_fails_is_made_up_for(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    host = site.host("site_database")
+    start, tries = host.start, 0
+
+    async def fails_once() -> str:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise CannotStart("the machine was busy")
+        return await start()
+
+    fault = await site.set_fault({"kind": "database_restarting", "on": "site_database", "pause": 0.05})
+    monkeypatch.setattr(host, "start", fails_once)
+    await until(lambda: tries >= 3)
+    await site.lift_fault(fault)
+    assert (await site.probe("site_database", 20)).answers
 
 
 async def test_slow(site: Site) -> None:

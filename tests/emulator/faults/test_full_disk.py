@@ -12,6 +12,7 @@ from emulator.errors import FaultRefused
 from emulator.site import MODES, Mode, Site
 from fixtures.topologies import find_topology
 from tests.clients.until import until
+from tests.patience import PATIENT
 
 
 async def set_or_skip(site: Site, on: str) -> str:
@@ -36,7 +37,7 @@ async def client_of(site: Site, folder: Path) -> SimulatedClient:
 
 @pytest.mark.parametrize("mode", MODES)
 async def test_outbox_and_inbox(tmp_path: Path, mode: Mode) -> None:
-    async with Site(find_topology("four-computers"), mode=mode, speed=600) as site:
+    async with Site(find_topology("four-computers"), mode=mode, speed=600, **PATIENT) as site:
         client = await client_of(site, tmp_path)
         try:
             # A full inbox: the management point keeps what it has acknowledged.
@@ -66,7 +67,7 @@ async def test_outbox_and_inbox(tmp_path: Path, mode: Mode) -> None:
 
 
 async def test_the_cache_of_a_client(tmp_path: Path) -> None:
-    async with Site(find_topology("one-computer"), speed=600) as site:
+    async with Site(find_topology("one-computer"), speed=600, **PATIENT) as site:
         (tmp_path / "cache").mkdir()
         with pytest.raises(FaultRefused, match="nothing is called 'PC01'"):
             await site.set_fault({"kind": "disk_full", "on": "PC01"})

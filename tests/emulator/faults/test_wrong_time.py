@@ -13,11 +13,12 @@ from emulator.faults.registry import read_fault
 from emulator.pki import Pki
 from emulator.site import Site
 from fixtures.topologies import find_topology
+from tests.patience import PATIENT
 
 
 @pytest.fixture
 async def site() -> AsyncIterator[Site]:
-    async with Site(find_topology("one-computer"), speed=60) as site:
+    async with Site(find_topology("one-computer"), speed=60, **PATIENT) as site:
         yield site
 
 

@@ -239,7 +239,7 @@ class _WritesLater(Outboxes):
             return await super().put(file)
 
         async def later() -> SpoolEntry:
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(5.0)
             return await super(_WritesLater, self).put(file)
 
         task = asyncio.create_task(later())

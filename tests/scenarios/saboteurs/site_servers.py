@@ -42,7 +42,7 @@ class _NeedsManagementPoint(AdminService):
     async def _create(self, request: web.Request, of_class: ProviderClass, body: object) -> web.Response:
         if of_class.name == "SMS_Advertisement":
             try:
-                timeout = aiohttp.ClientTimeout(total=1.0)
+                timeout = aiohttp.ClientTimeout(total=30.0)
                 async with aiohttp.ClientSession(timeout=timeout) as session, session.get(self.url):
                     pass
             except (aiohttp.ClientError, TimeoutError, OSError) as exc:
