@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import socket
 from types import SimpleNamespace
 
 import pytest
@@ -34,9 +34,8 @@ async def test_who_was_taken_away_is_waited_for_less_long(
 ) -> None:
     monkeypatch.setattr(probed_site, "PATIENCE", 0.2)
     monkeypatch.setattr(probed_site, "PATIENCE_WITH_THE_BROKEN", 0.1)
-    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
-    async with server:
-        site = SilentSite(server.sockets[0].getsockname()[1], broken)
+    with socket.create_server(("127.0.0.1", 0)) as server:  # nobody takes what comes in
+        site = SilentSite(server.getsockname()[1], broken)
         seen = await site.probe("MP")
         assert (seen.answers, seen.seen) == (False, f"no answer within {patience:g} s")
         assert (await site.probe("MP", 0.05)).seen == "no answer within 0.05 s"
