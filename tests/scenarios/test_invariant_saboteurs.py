@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -104,17 +104,20 @@ async def test_a_broken_role_turns_exactly_its_checker_red(checker: str, tmp_pat
 
 
 async def test_a_broken_client_turns_exactly_its_checker_red(tmp_path: Path) -> None:
-    """All of them on one site, each with a history of its own."""
-    async with running(tmp_path) as (site, run):
+    """All of them on one site, each with a history of its own; judged when nobody does anything any more."""
+    async with running(tmp_path) as (site, run), AsyncExitStack() as clients:
 
-        async def one(number: int, checker: str) -> None:
-            async with run.client(f"BAD{number}", History(site.clock), CLIENTS[checker]) as client:
-                advertisement = await run.advertise(client)
-                await run.change(client, advertisement)
-                found[checker] = red(await judged(site, run, client, drained=False))
+        async def one(number: int, checker: str) -> SimulatedClient:
+            its = run.client(f"BAD{number}", History(site.clock), CLIENTS[checker])
+            client = await clients.enter_async_context(its)
+            await run.change(client, await run.advertise(client))
+            return client
 
-        found: dict[str, dict[str, list[str]]] = {}
-        await asyncio.gather(*(one(n, checker) for n, checker in enumerate(CLIENTS)))
+        made = await asyncio.gather(*(one(n, checker) for n, checker in enumerate(CLIENTS)))
+        found = {
+            checker: red(await judged(site, run, client, drained=False))
+            for checker, client in zip(CLIENTS, made, strict=True)
+        }
     assert {checker: set(said) for checker, said in found.items()} == {c: {c} for c in CLIENTS}, found
     assert all(SAID[c] in " ".join(found[c][c]) for c in CLIENTS), found
 
