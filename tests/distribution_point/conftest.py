@@ -21,6 +21,7 @@ from emulator.distribution_point.distribution_point import DistributionPoint
 from emulator.protocol.content import package_hash
 from emulator.security import Security
 from emulator.settings import RoleAddress, RoleSettings
+from tests.clients.until import until
 
 MIXED = Security()
 SECRET = "the site's secret"
@@ -41,15 +42,6 @@ def hash_of(files: Mapping[str, bytes]) -> str:
     return package_hash(
         (name, len(content), hashlib.sha256(content).hexdigest().upper()) for name, content in files.items()
     )
-
-
-async def until(happened: Callable[[], bool]) -> None:
-    """Wait for something outside to happen; fails after half a minute."""
-    for _ in range(3000):
-        if happened():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("it did not happen")
 
 
 class Lab:

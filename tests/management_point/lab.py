@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,21 +20,13 @@ from emulator.protocol.policy import ReplyAssignments, RequestAssignments
 from emulator.protocol.registration import ClientRegistrationRequest, ClientRegistrationResponse
 from emulator.protocol.signing import Signer
 from emulator.settings import RoleAddress, RoleSettings
+from tests.clients.until import until
 from tests.management_point.database import Database
 from tests.management_point.inboxes import Inboxes
 
 SECRET = "the site's secret"
 NOW = datetime(2009, 6, 1, 8, tzinfo=UTC)
 SPEED = 600.0  # the 30 seconds of mpfdm last 50 ms
-
-
-async def until(happened: Callable[[], bool]) -> None:
-    """Wait for something outside to happen; fails after half a minute."""
-    for _ in range(3000):
-        if happened():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("it did not happen")
 
 
 @dataclass(frozen=True)
