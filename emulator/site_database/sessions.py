@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
-# In this order: who is in neither was there before the first, and had been told the new rules.
+# In this order: who is still beginning at the first is found by it; who has begun by then is listed for the
+# second; and who comes later is told the new rules.
 BEGINNING = """
     SELECT pg_terminate_backend(pid, 2000) FROM pg_locks
     WHERE locktype = 'object' AND classid = 'pg_database'::regclass AND pid <> pg_backend_pid()
